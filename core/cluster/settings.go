@@ -1,0 +1,180 @@
+package cluster
+
+import (
+	"fmt"
+	"strings"
+	"time"
+)
+
+// Settings are the dynamic settings in force: the config key over the
+// defaults, repaired where values do not fit together.
+type Settings struct {
+	// TTL is the ZooKeeper session timeout that is asked for.
+	TTL time.Duration
+	// LoopWait bounds how stale anything may be; it is not what anybody
+	// waits for.
+	LoopWait time.Duration
+	// RetryTimeout bounds one store or PostgreSQL operation with retries.
+	RetryTimeout time.Duration
+	// MaximumLagOnFailover is in bytes.
+	MaximumLagOnFailover LSN
+	CheckTimeline        bool
+	// PrimaryStartTimeout is how long a crashed primary may take to come
+	// back before somebody else takes over; 0: at once.
+	PrimaryStartTimeout time.Duration
+	// PrimaryStopTimeout limits a stop in synchronous mode; 0: no limit.
+	PrimaryStopTimeout  time.Duration
+	MaxTimelinesHistory int
+	MemberSlotsTTL      time.Duration
+	SynchronousMode     string // "off", "on" or "quorum"
+	FailsafeMode        bool
+	Pause               bool
+	UseSlots            bool
+	UsePgRewind         bool
+	// RemoveOnRewindFailure and RemoveOnDivergence allow the data directory
+	// to be replaced by a fresh copy.
+	RemoveOnRewindFailure bool
+	RemoveOnDivergence    bool
+}
+
+// MinTTL is the shortest session timeout that is accepted, in seconds.
+// Patroni's own minimum is 20; ours is bounded by what the lease arithmetic
+// leaves (reference: core/lease).
+const MinTTL = 5
+
+// DefaultSettings are the values of keys that nobody set.
+func DefaultSettings() Settings {
+	return Settings{
+		TTL: 30 * time.Second, LoopWait: 10 * time.Second, RetryTimeout: 10 * time.Second,
+		MaximumLagOnFailover: 1 << 20, PrimaryStartTimeout: 300 * time.Second,
+		MemberSlotsTTL: 1800 * time.Second, SynchronousMode: "off", UseSlots: true,
+	}
+}
+
+// ParseSettings reads the dynamic configuration over the defaults. warnings
+// has one sentence for each value that was not used as written.
+func ParseSettings(o *Object) (s Settings, warnings []string) {
+	s = DefaultSettings()
+	p := settingsParser{o: o}
+	p.seconds("ttl", &s.TTL, MinTTL)
+	p.seconds("loop_wait", &s.LoopWait, 1)
+	p.seconds("retry_timeout", &s.RetryTimeout, 1)
+	var lag int64 = int64(s.MaximumLagOnFailover)
+	p.integer("maximum_lag_on_failover", &lag)
+	s.MaximumLagOnFailover = LSN(max(lag, 0))
+	p.boolean(o, "check_timeline", &s.CheckTimeline)
+	p.seconds(p.newer("primary_start_timeout", "master_start_timeout"), &s.PrimaryStartTimeout, 0)
+	p.seconds(p.newer("primary_stop_timeout", "master_stop_timeout"), &s.PrimaryStopTimeout, 0)
+	var rows int64
+	p.integer("max_timelines_history", &rows)
+	s.MaxTimelinesHistory = int(max(rows, 0))
+	p.seconds("member_slots_ttl", &s.MemberSlotsTTL, 0)
+	p.boolean(o, "failsafe_mode", &s.FailsafeMode)
+	p.boolean(o, "pause", &s.Pause)
+	if v := Text(o.Get("synchronous_mode")); strings.EqualFold(v, "quorum") {
+		s.SynchronousMode = "quorum"
+	} else if on, _ := ParseBool(o.Get("synchronous_mode")); on {
+		s.SynchronousMode = "on"
+	}
+	pg := o.Object("postgresql")
+	p.boolean(pg, "use_slots", &s.UseSlots)
+	p.boolean(pg, "use_pg_rewind", &s.UsePgRewind)
+	p.boolean(pg, "remove_data_directory_on_rewind_failure", &s.RemoveOnRewindFailure)
+	p.boolean(pg, "remove_data_directory_on_diverged_timelines", &s.RemoveOnDivergence)
+	p.fit(&s)
+	return s, p.warnings
+}
+
+type settingsParser struct {
+	o        *Object
+	warnings []string
+}
+
+func (p *settingsParser) warn(format string, args ...any) {
+	p.warnings = append(p.warnings, fmt.Sprintf(format, args...))
+}
+
+func (p *settingsParser) newer(key, old string) string {
+	if !p.o.Has(key) && p.o.Has(old) {
+		return old
+	}
+	return key
+}
+
+func (p *settingsParser) seconds(key string, dst *time.Duration, least int64) {
+	v := p.o.Get(key)
+	if v == nil {
+		return
+	}
+	d, err := ParseSeconds(v)
+	if err != nil {
+		p.warn("%s: %q is not a number of seconds; %v is used", key, Text(v), *dst)
+		return
+	}
+	if d < time.Duration(least)*time.Second {
+		d = time.Duration(least) * time.Second
+		p.warn("%s: %q is below the minimum; %v is used", key, Text(v), d)
+	}
+	*dst = d
+}
+
+func (p *settingsParser) integer(key string, dst *int64) {
+	v := p.o.Get(key)
+	if v == nil {
+		return
+	}
+	n, ok := ParseInt(v)
+	if !ok {
+		p.warn("%s: %q is not an integer; %d is used", key, Text(v), *dst)
+		return
+	}
+	*dst = n
+}
+
+func (p *settingsParser) boolean(o *Object, key string, dst *bool) {
+	v := o.Get(key)
+	if v == nil {
+		return
+	}
+	b, ok := ParseBool(v)
+	if !ok {
+		p.warn("%s: %q is not a boolean; %v is used", key, Text(v), *dst)
+		return
+	}
+	*dst = b
+}
+
+// fit enforces loop_wait + 2*retry_timeout <= ttl on this private copy.
+func (p *settingsParser) fit(s *Settings) {
+	if s.LoopWait+2*s.RetryTimeout <= s.TTL {
+		return
+	}
+	if time.Second+2*s.RetryTimeout > s.TTL {
+		s.RetryTimeout = ((s.TTL - time.Second) / 2).Truncate(time.Second)
+		s.LoopWait = time.Second
+	} else {
+		s.LoopWait = s.TTL - 2*s.RetryTimeout
+	}
+	p.warn("loop_wait + 2*retry_timeout must not exceed ttl %v; loop_wait %v and retry_timeout %v are used", s.TTL, s.LoopWait, s.RetryTimeout)
+}
+
+// ParseSeconds reads a whole number of seconds, or a number with one of
+// PostgreSQL's time units (us ms s min h d).
+func ParseSeconds(v any) (time.Duration, error) {
+	if n, ok := ParseInt(v); ok {
+		return time.Duration(n) * time.Second, nil
+	}
+	text := strings.TrimSpace(Text(v))
+	units := []struct {
+		name string
+		unit time.Duration
+	}{{"us", time.Microsecond}, {"ms", time.Millisecond}, {"min", time.Minute}, {"s", time.Second}, {"h", time.Hour}, {"d", 24 * time.Hour}}
+	for _, u := range units {
+		if digits, ok := strings.CutSuffix(text, u.name); ok {
+			if n, ok := ParseInt(strings.TrimSpace(digits)); ok {
+				return time.Duration(n) * u.unit, nil
+			}
+		}
+	}
+	return 0, fmt.Errorf("%q is not a duration", text)
+}
