@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/pgregent/pgregent/core/cluster"
+	"github.com/pgregent/pgregent/core/decide"
 	"github.com/pgregent/pgregent/core/lease"
 )
 
@@ -32,6 +33,9 @@ type Store interface {
 	// error, if another member was faster. After an unknown outcome it has
 	// read back who the owner is. On true, Lease is held.
 	Acquire(ctx context.Context, view *cluster.Cluster) (bool, error)
+	// SetTimeouts changes the session timeout to ask for and the limit of one
+	// operation with its retries.
+	SetTimeouts(session, retry time.Duration)
 	// Release writes status and deletes the leader znode in one transaction
 	// of the owning session. Lease is over from the moment of the call.
 	Release(ctx context.Context, status cluster.Status) error
@@ -42,7 +46,10 @@ type Store interface {
 	// written only if it differs from what was last written. It returns
 	// cluster.ErrNameInUse while another live session owns the key.
 	SetMember(ctx context.Context, data cluster.MemberData) error
-	// SetStatus, SetFailsafe and SetHistory are writes of the leader: they
+	// MemberCurrent reports that the own member key exists in this session
+	// with what was last written.
+	MemberCurrent() bool
+	// SetStatus and SetHistory are writes of the leader: they
 	// are refused with cluster.ErrNotLeader once the znode is not ours.
 	SetStatus(ctx context.Context, s cluster.Status) error
 	SetHistory(ctx context.Context, h cluster.History) error
@@ -129,19 +136,7 @@ type Postgres interface {
 }
 
 // PeerAnswer is what another member's REST API said of itself.
-type PeerAnswer struct {
-	Name string
-	// Reachable means that a usable answer came.
-	Reachable bool
-	Err       string
-
-	Primary          bool
-	Position         cluster.LSN
-	Timeline         cluster.Timeline
-	NoFailover       bool
-	FailoverPriority int
-	WatchdogFailed   bool
-}
+type PeerAnswer = decide.Peer
 
 // Peers asks other members. rest/client implements it through cmd/pgregent.
 type Peers interface {

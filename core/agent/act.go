@@ -1,0 +1,157 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/pgregent/pgregent/core/cluster"
+	"github.com/pgregent/pgregent/core/decide"
+	"github.com/pgregent/pgregent/core/lease"
+)
+
+// act carries a decision out: short effects here, long ones as a job.
+func (a *Agent) act(ctx context.Context, v decide.View, d decide.Decision) error {
+	if a.s.fatal != nil {
+		return fmt.Errorf("%w: %w", ErrFatal, a.s.fatal)
+	}
+	switch d.Verb {
+	case decide.Exit:
+		return fmt.Errorf("%w: %s", ErrFatal, d.Reason)
+	case decide.Acquire:
+		a.acquire(ctx, v)
+	case decide.Release:
+		a.releaseDead(ctx)
+	case decide.ClearFailover:
+		a.clearFailover(ctx, d)
+	case decide.Abort:
+		a.abort()
+	case decide.Lead:
+		a.keeper.kick(v)
+	case decide.Wait:
+		if v.Job == nil && v.Instance.Ready && v.Instance.Standby {
+			a.keeper.kick(v)
+		}
+	default:
+		a.actByJob(ctx, v, d)
+	}
+	return nil
+}
+
+// actByJob starts the job for d. A job that is in the way is cancelled and
+// the next round decides anew.
+func (a *Agent) actByJob(ctx context.Context, v decide.View, d decide.Decision) {
+	if j := a.s.job; j != nil {
+		j.cancel()
+		return
+	}
+	switch d.Verb {
+	case decide.Bootstrap:
+		a.startJob(ctx, "bootstrap", false, func(ctx context.Context, j *job) outcome { return a.bootstrap(ctx, j, v) })
+	case decide.Clone, decide.Reclone:
+		a.clone(ctx, d)
+	case decide.StartPrimary:
+		a.startPrimary(ctx)
+	case decide.StartStandby:
+		a.startStandby(ctx, d)
+	case decide.Follow:
+		a.startJob(ctx, "follow", false, func(ctx context.Context, _ *job) outcome {
+			return outcome{err: a.o.Postgres.Follow(ctx, d.Upstream)}
+		})
+	case decide.CheckDivergence:
+		a.checkDivergence(ctx, *d.Upstream)
+	case decide.Rewind:
+		a.rewind(ctx, *d.Upstream)
+	case decide.Promote:
+		a.promote(ctx)
+	case decide.HandOver:
+		a.startJob(ctx, "hand-over", false, func(ctx context.Context, _ *job) outcome { return a.handOver(ctx, d.Candidate) })
+		a.s.job.stopping = true
+	case decide.Demote:
+		a.demote(ctx, d)
+	case decide.Restart:
+		a.restart(ctx)
+	}
+}
+
+// acquire tries once to take the lock. Losing is no error; an unknown
+// outcome is told by the next view.
+func (a *Agent) acquire(ctx context.Context, v decide.View) {
+	ctx, cancel := context.WithTimeout(ctx, a.s.settings.RetryTimeout)
+	defer cancel()
+	won, err := a.o.Store.Acquire(ctx, v.Cluster)
+	switch {
+	case err != nil:
+		a.log.Warn("acquire leader lock", "err", err)
+	case won:
+		a.s.won = true
+		a.log.Info("acquired the leader lock", "epoch", int64(a.o.Store.Lease().Epoch))
+		a.Wake()
+	default:
+		a.log.Info("another member took the leader lock first")
+		a.Wake()
+	}
+}
+
+// releaseDead gives the lock up for a PostgreSQL that is down. Orphans of a
+// crashed postmaster still answer clients: they are killed first.
+func (a *Agent) releaseDead(ctx context.Context) {
+	if !a.s.settings.Pause {
+		if err := a.o.Postgres.Kill(); err != nil {
+			a.log.Error("kill what is left of PostgreSQL", "err", err)
+			return
+		}
+	}
+	status := cluster.Status{}
+	if a.s.cluster != nil {
+		status = a.s.cluster.Status
+	}
+	ctx, cancel := context.WithTimeout(ctx, a.s.settings.RetryTimeout)
+	defer cancel()
+	if err := a.o.Store.Release(ctx, status); err != nil {
+		a.log.Error("release leader lock", "err", err)
+	}
+	a.s.handedOver, a.s.won = lease.Now(), false
+	a.Wake()
+}
+
+// clearFailover blanks a request that is refused.
+func (a *Agent) clearFailover(ctx context.Context, d decide.Decision) {
+	a.log.Warn("manual failover refused", "reason", d.Reason)
+	ctx, cancel := context.WithTimeout(ctx, a.s.settings.RetryTimeout)
+	defer cancel()
+	err := a.o.Store.SetFailover(ctx, cluster.Failover{}, a.s.cluster.Failover.Version)
+	if err != nil && !errors.Is(err, cluster.ErrConflict) {
+		a.log.Warn("clear failover request", "err", err)
+	}
+	a.Wake()
+}
+
+// abort ends work that went on without a lease: PostgreSQL first.
+func (a *Agent) abort() {
+	if err := a.o.Postgres.Kill(); err != nil {
+		a.log.Error("kill PostgreSQL", "err", err)
+	}
+	if a.s.job != nil {
+		a.s.job.cancel()
+	}
+}
+
+// demote stops PostgreSQL before the hard deadline, whatever it takes.
+func (a *Agent) demote(ctx context.Context, d decide.Decision) {
+	limit := 5 * time.Second
+	if l := a.o.Store.Lease(); l.Held() {
+		limit = max(l.Hard().Sub(lease.Now()), 0)
+	}
+	mode := cluster.StopFast
+	if d.Immediate {
+		mode = cluster.StopImmediate
+	}
+	a.startJob(ctx, "demote", false, func(ctx context.Context, _ *job) outcome {
+		ctx, cancel := context.WithTimeout(ctx, limit)
+		defer cancel()
+		return outcome{err: a.o.Postgres.Stop(ctx, mode, false, nil)}
+	})
+	a.s.job.stopping = true
+}

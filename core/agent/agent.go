@@ -1,0 +1,190 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"github.com/pgregent/pgregent/core/cluster"
+	"github.com/pgregent/pgregent/core/decide"
+	"github.com/pgregent/pgregent/core/lease"
+)
+
+// CompatVersion is the interface version that member keys and the REST API
+// give: readers branch on it, so it is Patroni's, not ours.
+const CompatVersion = "4.1.4"
+
+// lookEvery is how often the local PostgreSQL is looked at without any
+// event; it bounds how long a promotion by hand goes unnoticed.
+const lookEvery = time.Second
+
+// Options are what an Agent needs.
+type Options struct {
+	Name       string
+	Scope      string
+	InstanceID string
+	// ConnURL and APIURL are published in the member key.
+	ConnURL  string
+	APIURL   string
+	ProxyURL string
+	Tags     cluster.Tags
+	// BootstrapConfig is the first dynamic configuration; nil means that
+	// this node never bootstraps a cluster.
+	BootstrapConfig *cluster.Object
+	// CachedConfig is the dynamic configuration that was last in force here,
+	// used until the store answers; may be nil.
+	CachedConfig *cluster.Object
+	// SaveConfig keeps the dynamic configuration in force for the next start.
+	SaveConfig func(*cluster.Object)
+
+	Store    Store
+	Postgres Postgres
+	Peers    Peers
+	Logger   *slog.Logger
+}
+
+// Agent runs one member of the cluster.
+type Agent struct {
+	o   Options
+	log *slog.Logger
+
+	wake     chan struct{}
+	commands chan command
+	status   atomic.Pointer[cluster.NodeStatus]
+	views    broadcast
+
+	// writable means that PostgreSQL may accept writes; paused that nobody
+	// is to be stopped. The guard reads both.
+	writable atomic.Bool
+	paused   atomic.Bool
+	// checkpointPending is set from a promotion until its checkpoint is done.
+	checkpointPending atomic.Bool
+	keeper            *housekeeper
+
+	s state
+}
+
+// ErrFatal wraps the reasons for which an agent ends by itself.
+var ErrFatal = errors.New("cannot go on")
+
+// New makes an Agent; Run runs it.
+func New(o Options) *Agent {
+	a := &Agent{
+		o: o, log: o.Logger,
+		wake: make(chan struct{}, 1), commands: make(chan command, 16),
+	}
+	a.keeper = newHousekeeper(a)
+	a.s = newState(o)
+	a.publishInitial()
+	return a
+}
+
+// Wake makes the loop look again now.
+func (a *Agent) Wake() {
+	select {
+	case a.wake <- struct{}{}:
+	default:
+	}
+}
+
+// Run turns the loop until ctx ends; then it stops PostgreSQL in order and
+// releases the lock (unless the cluster is paused) and returns nil. It
+// returns an error that wraps ErrFatal when this node must not go on; then
+// PostgreSQL is left as it is.
+func (a *Agent) Run(ctx context.Context) error {
+	work, stopWork := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopWork()
+	go a.guard(work)
+	go a.keeper.run(work)
+	for {
+		again, err := a.turn(work)
+		if err != nil {
+			return err
+		}
+		timer := time.NewTimer(again)
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			return a.shutdown(work)
+		case <-timer.C:
+		case <-a.wake:
+		case <-a.o.Store.Changed():
+		case <-a.o.Postgres.Events():
+		case out := <-a.s.jobDone:
+			a.finish(out)
+		case c := <-a.commands:
+			c(&a.s)
+		}
+		timer.Stop()
+	}
+}
+
+// turn is one round: observe, decide, act, publish. It returns when to look
+// again at the latest.
+func (a *Agent) turn(ctx context.Context) (time.Duration, error) {
+	a.observeStore(ctx)
+	a.adoptSettings(ctx)
+	if err := a.checkName(ctx); err != nil {
+		return 0, err
+	}
+	a.observePostgres(ctx)
+	v := a.view()
+	d := decide.Decide(v)
+	for range 2 {
+		if d.Verb != decide.AskPeers {
+			break
+		}
+		v = a.askPeers(ctx, v)
+		d = decide.Decide(v)
+	}
+	a.note(d)
+	err := a.act(ctx, v, d)
+	a.publish(ctx)
+	return a.nextLook(d), err
+}
+
+// nextLook bounds the wait for events by the decision's own wish, the regular
+// look and the soft deadline of the lease.
+func (a *Agent) nextLook(d decide.Decision) time.Duration {
+	again := lookEvery
+	if d.Again > 0 {
+		again = min(again, d.Again)
+	}
+	if l := a.o.Store.Lease(); l.Held() {
+		if left := l.Remaining(lease.Now()); left > 0 {
+			again = min(again, left)
+		}
+	}
+	return max(again, 10*time.Millisecond)
+}
+
+// note logs a decision when it differs from the last one.
+func (a *Agent) note(d decide.Decision) {
+	level := slog.LevelDebug
+	if d.Rule != a.s.last.Rule || d.Verb != a.s.last.Verb {
+		level = slog.LevelInfo
+	}
+	a.s.last = d
+	a.log.LogAttrs(context.Background(), level, "decision", slog.String("verb", string(d.Verb)), slog.String("rule", d.Rule), slog.String("reason", d.Reason))
+}
+
+// checkName refuses to run beside another agent of the same name. It needs
+// the store once.
+func (a *Agent) checkName(ctx context.Context) error {
+	if a.s.joined || a.s.storeErr != "" {
+		return nil
+	}
+	m := a.s.cluster.Member(a.o.Name)
+	if m != nil && m.Session != a.o.Store.SessionID() && m.Data.APIURL != "" {
+		ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
+		defer cancel()
+		if alive, id := a.o.Peers.Alive(ctx, m.Data.APIURL); alive && id != a.o.InstanceID {
+			return fmt.Errorf("%w: Can't start; there is already a node named '%s' running at %s", ErrFatal, a.o.Name, m.Data.APIURL)
+		}
+	}
+	a.s.joined = true
+	return nil
+}

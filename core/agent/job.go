@@ -1,0 +1,87 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"sync/atomic"
+	"time"
+
+	"github.com/pgregent/pgregent/core/cluster"
+	"github.com/pgregent/pgregent/core/lease"
+)
+
+// job is the long work under way.
+type job struct {
+	kind   string
+	since  lease.Instant
+	cancel context.CancelFunc
+	// primary means that the work makes, or keeps, PostgreSQL writable.
+	primary atomic.Bool
+	// stopping means that the work takes PostgreSQL down as it is.
+	stopping bool
+	// state is shown in the member key meanwhile; "" for what PostgreSQL does.
+	state cluster.State
+}
+
+// outcome is what a job hands back to the loop.
+type outcome struct {
+	err error
+	// apply changes the state, in the loop.
+	apply func(*state)
+	// fatal ends the agent with err.
+	fatal bool
+	// quiet work is logged at debug when it goes well, and its failure does
+	// not delay other work.
+	quiet bool
+}
+
+// startJob runs work beside the loop. There must be no other job.
+func (a *Agent) startJob(ctx context.Context, kind string, primary bool, work func(context.Context, *job) outcome) {
+	ctx, cancel := context.WithCancel(ctx)
+	j := &job{kind: kind, since: lease.Now(), cancel: cancel}
+	j.primary.Store(primary)
+	a.s.job = j
+	if primary {
+		a.writable.Store(true)
+	}
+	done := a.s.jobDone
+	go func() {
+		defer cancel()
+		done <- work(ctx, j) // buffered: one job, one outcome
+	}()
+}
+
+// finish takes a job's outcome in.
+func (a *Agent) finish(out outcome) {
+	s := &a.s
+	j := s.job
+	s.job = nil
+	took := lease.Now().Sub(j.since).Round(time.Millisecond)
+	if out.apply != nil {
+		out.apply(s)
+	}
+	if out.fatal {
+		s.fatal = out.err
+	}
+	switch {
+	case out.err == nil && out.quiet:
+		a.log.Debug("job done", "job", j.kind, "took", took)
+	case out.err == nil:
+		a.log.Info("job done", "job", j.kind, "took", took)
+		s.failures, s.backoff, s.lastError = 0, 0, ""
+	case errors.Is(out.err, context.Canceled):
+		a.log.Warn("job cancelled", "job", j.kind, "took", took)
+	default:
+		a.log.Error("job failed", "job", j.kind, "took", took, "err", out.err)
+		if !out.quiet {
+			s.failures++
+			s.lastError = j.kind + ": " + out.err.Error()
+			s.backoff = lease.Now().Add(backoffAfter(s.failures))
+		}
+	}
+}
+
+// backoffAfter grows from one second to half a minute.
+func backoffAfter(failures int) time.Duration {
+	return min(time.Second<<min(failures-1, 5), 30*time.Second)
+}

@@ -1,0 +1,120 @@
+package agent
+
+import (
+	"context"
+	"time"
+
+	"github.com/pgregent/pgregent/core/cluster"
+	"github.com/pgregent/pgregent/core/lease"
+)
+
+// loadLimit bounds one look at the store: a store that is slower than this
+// counts as unreachable in this round, and the lease decides what follows.
+const loadLimit = 1500 * time.Millisecond
+
+// observeLimit bounds one look at PostgreSQL.
+const observeLimit = 2500 * time.Millisecond
+
+// observeStore reads the view. Errors become part of the state.
+func (a *Agent) observeStore(ctx context.Context) {
+	s := &a.s
+	now := lease.Now()
+	if now.Sub(s.readAt) >= s.settings.LoopWait {
+		a.o.Store.Invalidate()
+		s.readAt = now
+	}
+	ctx, cancel := context.WithTimeout(ctx, loadLimit)
+	defer cancel()
+	c, err := a.o.Store.Load(ctx)
+	if err != nil {
+		if s.storeErr == "" {
+			a.log.Warn("store does not answer", "err", err)
+		}
+		s.storeErr = err.Error()
+		s.unlockedSince = 0
+		return
+	}
+	if s.storeErr != "" || s.cluster == nil {
+		a.log.Info("store answers", "members", len(c.Members), "leader", c.LeaderName())
+	}
+	s.storeErr, s.lastSeen = "", time.Now()
+	changed := c != s.cluster
+	a.noteLeader(c, now)
+	s.cluster = c
+	if changed {
+		a.views.signal()
+	}
+}
+
+// noteLeader tracks since when the lock is free and logs its owner.
+func (a *Agent) noteLeader(c *cluster.Cluster, now lease.Instant) {
+	s := &a.s
+	if c.Leader != nil {
+		s.unlockedSince = 0
+	} else if s.unlockedSince == 0 {
+		s.unlockedSince = now
+	}
+	if old := s.cluster.LeaderName(); old != c.LeaderName() {
+		a.log.Info("leader changed", "leader", c.LeaderName(), "was", old)
+	}
+	for _, f := range c.Findings {
+		if s.cluster == nil || len(s.cluster.Findings) != len(c.Findings) {
+			a.log.Warn("store holds a value that cannot be used", "finding", f)
+		}
+	}
+}
+
+// adoptSettings takes over a changed dynamic configuration and, when no job
+// is in its way, gives it to PostgreSQL.
+func (a *Agent) adoptSettings(ctx context.Context) {
+	s := &a.s
+	if s.cluster != nil && s.cluster.Config.Object != nil && s.cluster.Config.Object != s.dynamic {
+		first := s.dynamic == nil || s.dynamic.String() != s.cluster.Config.Object.String()
+		s.dynamic = s.cluster.Config.Object
+		if first {
+			settings, warnings := cluster.ParseSettings(s.dynamic)
+			for _, w := range warnings {
+				a.log.Warn("dynamic configuration", "finding", w)
+			}
+			s.settings = settings
+			a.o.Store.SetTimeouts(settings.TTL, settings.RetryTimeout)
+			if a.o.SaveConfig != nil {
+				a.o.SaveConfig(s.dynamic)
+			}
+			s.configured = nil
+		}
+	}
+	a.paused.Store(s.settings.Pause)
+	if s.configured == nil && s.dynamic != nil && s.job == nil && s.joined {
+		s.configured = s.dynamic
+		dynamic := s.dynamic
+		a.startJob(ctx, "reload", false, func(ctx context.Context, _ *job) outcome {
+			return outcome{err: a.o.Postgres.Configure(ctx, dynamic), quiet: true}
+		})
+	}
+}
+
+// observePostgres looks at the local server.
+func (a *Agent) observePostgres(ctx context.Context) {
+	s := &a.s
+	ctx, cancel := context.WithTimeout(ctx, observeLimit)
+	defer cancel()
+	i := a.o.Postgres.Observe(ctx)
+	if !s.looked {
+		s.looked, s.adoptedPid = true, i.Pid
+		if i.Running {
+			a.log.Info("adopted a running PostgreSQL", "pid", i.Pid, "standby", i.Standby)
+		}
+	}
+	if i.Running && i.Ready {
+		s.startFailed = false
+	}
+	if s.instance.State != i.State {
+		a.log.Info("PostgreSQL", "state", i.State, "was", s.instance.State, "pid", i.Pid)
+	}
+	s.instance = i
+	a.writable.Store(i.Primary() || (s.job != nil && s.job.primary.Load()))
+	if s.won && i.Ready && i.Primary() {
+		s.won = false
+	}
+}

@@ -1,0 +1,138 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/pgregent/pgregent/core/cluster"
+	"github.com/pgregent/pgregent/core/lease"
+)
+
+// publishInitial gives REST something to answer with before the first round.
+func (a *Agent) publishInitial() {
+	a.status.Store(&cluster.NodeStatus{
+		Name: a.o.Name, Scope: a.o.Scope, Role: cluster.RoleUninitialized,
+		Instance: cluster.Instance{State: cluster.StateStopped}, InstanceID: a.o.InstanceID,
+		Settings: a.s.settings, Tags: a.s.tags, Dynamic: a.s.dynamic,
+		LoopUntil: time.Duration(lease.Now().Add(a.s.settings.TTL)),
+	})
+}
+
+// publish makes the result of a round visible: to REST by the status, to the
+// cluster by the member key.
+func (a *Agent) publish(ctx context.Context) {
+	s := &a.s
+	now := lease.Now()
+	l := a.o.Store.Lease()
+	member := a.memberData()
+	st := &cluster.NodeStatus{
+		Name: a.o.Name, Scope: a.o.Scope, Role: a.role(), Instance: s.instance,
+		Promoting: l.Held() && s.won, LastSeen: s.lastSeen, Settings: s.settings,
+		Tags: s.tags, Member: member, Rule: s.last.Rule, Reason: s.last.Reason,
+		LoopUntil: time.Duration(now.Add(2 * s.settings.TTL)), InstanceID: a.o.InstanceID,
+		Dynamic: s.dynamic,
+	}
+	st.Instance.State = member.State
+	if l.Held() {
+		st.LeaseUntil = time.Duration(l.Soft())
+	}
+	if s.storeErr == "" {
+		st.Cluster = s.cluster
+	}
+	if s.job != nil {
+		st.Job = s.job.kind
+	}
+	a.status.Store(st)
+	a.views.signal()
+	a.setMember(ctx, member, now)
+}
+
+// role is the agent's own idea of its role.
+func (a *Agent) role() cluster.Role {
+	i, s := a.s.instance, &a.s
+	leads := a.o.Store.Lease().Held()
+	switch {
+	case i.DataEmpty || i.DataProblem != "":
+		return cluster.RoleUninitialized
+	case i.Running && i.Standby:
+		return cluster.RoleReplica
+	case i.Running:
+		return cluster.RolePrimary
+	case i.Standby:
+		return cluster.RoleReplica
+	case leads && !(s.job != nil && s.job.stopping):
+		return cluster.RolePrimary
+	}
+	return cluster.RoleDemoted
+}
+
+// memberData is the value of the own member key.
+func (a *Agent) memberData() cluster.MemberData {
+	s, i := &a.s, a.s.instance
+	d := cluster.MemberData{
+		ConnURL: a.o.ConnURL, APIURL: a.o.APIURL, ProxyURL: a.o.ProxyURL,
+		State: i.State, Role: a.role(), Version: CompatVersion,
+		CheckpointPending: a.checkpointPending.Load() && i.Primary(),
+		Tags:              s.tags.Published(),
+		PendingRestart:    i.PendingRestart, PendingRestartReason: i.PendingReason,
+		Pause: s.settings.Pause,
+	}
+	if j := s.job; j != nil {
+		if j.state != "" {
+			d.State = j.state
+		} else if j.kind == "bootstrap" && j.primary.Load() {
+			d.State = cluster.StateInitializing // not to be copied yet
+		} else if j.stopping && i.Running && j.kind != "clone" {
+			d.State = cluster.StateStopping
+		}
+	}
+	if i.Ready {
+		d.XLogLocation, d.Timeline = i.Position(), i.Timeline
+		if i.Standby {
+			d.ReplayLSN, d.ReceiveLSN, d.ReplicationState = i.ReplayLSN, i.ReceiveLSN, i.ReplicationState
+		}
+	}
+	return d
+}
+
+// setMember writes the member key when something but the positions changed,
+// or when the positions are older than loop_wait.
+func (a *Agent) setMember(ctx context.Context, d cluster.MemberData, now lease.Instant) {
+	s := &a.s
+	if s.storeErr != "" || !s.joined {
+		return
+	}
+	if a.o.Store.MemberCurrent() && samePlace(d, s.member) && now.Sub(s.memberSetAt) < s.settings.LoopWait {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	err := a.o.Store.SetMember(ctx, d)
+	text := ""
+	if err != nil {
+		text = err.Error()
+	} else {
+		s.member, s.memberSetAt = d, now
+	}
+	if text != "" && text != s.memberErr {
+		level := "write member key"
+		if errors.Is(err, cluster.ErrNameInUse) {
+			level = "member key still belongs to another session; waiting for it to expire"
+		}
+		a.log.Warn(level, "err", err)
+	}
+	s.memberErr = text
+}
+
+// samePlace compares two member values without their positions.
+func samePlace(a, b cluster.MemberData) bool {
+	a.XLogLocation, a.ReplayLSN, a.ReceiveLSN = 0, 0, 0
+	b.XLogLocation, b.ReplayLSN, b.ReceiveLSN = 0, 0, 0
+	x, errA := a.MarshalJSON()
+	y, errB := b.MarshalJSON()
+	return errA == nil && errB == nil && string(x) == string(y)
+}
+
+// Status is what was last published, from memory.
+func (a *Agent) Status() *cluster.NodeStatus { return a.status.Load() }

@@ -1,0 +1,162 @@
+package agent
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/pgregent/pgregent/core/cluster"
+	"github.com/pgregent/pgregent/core/decide"
+	"github.com/pgregent/pgregent/core/lease"
+)
+
+// state is what the loop remembers between rounds. Only the loop touches it.
+type state struct {
+	started lease.Instant
+	joined  bool
+
+	cluster  *cluster.Cluster
+	storeErr string
+	lastSeen time.Time
+	readAt   lease.Instant // of the last full look at the store
+
+	// dynamic is the configuration in force; configured is what PostgreSQL
+	// was last given.
+	dynamic    *cluster.Object
+	settings   cluster.Settings
+	configured *cluster.Object
+	tags       cluster.Tags
+
+	instance   cluster.Instance
+	looked     bool
+	adoptedPid int
+
+	job     *job
+	jobDone chan outcome
+	last    decide.Decision
+
+	backoff     lease.Instant
+	failures    int
+	lastError   string
+	startFailed bool
+	fatal       error
+
+	unlockedSince lease.Instant
+	handedOver    lease.Instant
+	won           bool
+
+	// verdict is about the leadership and timeline in verdictOf.
+	verdict       cluster.Divergence
+	verdictReason string
+	verdictOf     leadership
+	rewindFailed  bool
+
+	restart *request
+	reinit  *request
+
+	member      cluster.MemberData
+	memberSetAt lease.Instant
+	memberErr   string
+}
+
+// leadership identifies what a verdict on divergence is about.
+type leadership struct {
+	epoch    cluster.Epoch
+	timeline cluster.Timeline
+	pid      int
+}
+
+func newState(o Options) state {
+	s := state{started: lease.Now(), jobDone: make(chan outcome, 1), tags: o.Tags}
+	s.dynamic = o.CachedConfig
+	if s.dynamic == nil {
+		s.dynamic = o.BootstrapConfig
+	}
+	s.settings, _ = cluster.ParseSettings(s.dynamic)
+	return s
+}
+
+// command changes the state from inside the loop.
+type command func(*state)
+
+// broadcast wakes everybody who waits for a new view.
+type broadcast struct {
+	mu sync.Mutex
+	ch chan struct{}
+}
+
+// next returns a channel that is closed at the next signal.
+func (b *broadcast) next() <-chan struct{} {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.ch == nil {
+		b.ch = make(chan struct{})
+	}
+	return b.ch
+}
+
+func (b *broadcast) signal() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.ch != nil {
+		close(b.ch)
+		b.ch = nil
+	}
+}
+
+// view gathers what the decision core may look at.
+func (a *Agent) view() decide.View {
+	s := &a.s
+	v := decide.View{
+		Now: lease.Now(), Wall: time.Now(), Self: a.o.Name,
+		Cluster: s.cluster, StoreErr: s.storeErr, Instance: s.instance,
+		Lease: a.o.Store.Lease(), Settings: s.settings, Tags: s.tags,
+		CanBootstrap: a.o.BootstrapConfig != nil,
+		Backoff:      s.backoff, LastError: s.lastError, StartFailed: s.startFailed,
+		Started: s.started, Adopted: s.instance.Pid != 0 && s.instance.Pid == s.adoptedPid,
+		UnlockedSince: s.unlockedSince, HandedOver: s.handedOver, Won: s.won,
+		RewindFailed: s.rewindFailed,
+		Restart:      s.restart != nil, Reinit: s.reinit != nil,
+	}
+	if s.job != nil {
+		v.Job = &decide.Job{Kind: s.job.kind, Since: s.job.since, Primary: s.job.primary.Load(), Stopping: s.job.stopping}
+	}
+	if a.currentLeadership() == s.verdictOf {
+		v.Divergence, v.DivergenceReason = s.verdict, s.verdictReason
+	}
+	v.FollowsTarget = !a.o.Postgres.Wants(decide.Target(v))
+	return v
+}
+
+// currentLeadership is what a verdict taken now would be about. The pid
+// stands for "the same running server, or none".
+func (a *Agent) currentLeadership() leadership {
+	c := a.s.cluster
+	if c == nil || c.Leader == nil {
+		return leadership{}
+	}
+	l := leadership{epoch: c.Leader.Epoch, pid: a.s.instance.Pid}
+	if m := c.LeaderMember(); m != nil {
+		l.timeline = m.Data.Timeline
+	}
+	return l
+}
+
+// askPeers adds the other members' answers, and then looks at the local
+// position again: a position taken after the answers is not behind a peer
+// that streams from the same server.
+func (a *Agent) askPeers(ctx context.Context, v decide.View) decide.View {
+	var others []cluster.Member
+	for _, m := range v.Cluster.Members {
+		if m.Name != a.o.Name && m.Data.APIURL != "" {
+			others = append(others, m)
+		}
+	}
+	v.Peers = a.o.Peers.Ask(ctx, others)
+	if v.Peers == nil {
+		v.Peers = []decide.Peer{}
+	}
+	a.observePostgres(ctx)
+	v.Instance, v.Now, v.Lease = a.s.instance, lease.Now(), a.o.Store.Lease()
+	return v
+}

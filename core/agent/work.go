@@ -1,0 +1,226 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/pgregent/pgregent/core/cluster"
+	"github.com/pgregent/pgregent/core/decide"
+	"github.com/pgregent/pgregent/core/lease"
+)
+
+// startLimit bounds the start of a standby; recovery of much log takes long,
+// and the server goes on recovering when it has passed.
+const startLimit = time.Minute
+
+func (a *Agent) startPrimary(ctx context.Context) {
+	limit := a.s.settings.PrimaryStartTimeout
+	if limit <= 0 {
+		limit = startLimit
+	}
+	a.startJob(ctx, "start primary", true, func(ctx context.Context, _ *job) outcome {
+		err := a.o.Postgres.Start(ctx, StartOptions{Timeout: limit})
+		return outcome{err: err, apply: func(s *state) { s.startFailed = err != nil }}
+	})
+}
+
+func (a *Agent) startStandby(ctx context.Context, d decide.Decision) {
+	a.startJob(ctx, "start standby", false, func(ctx context.Context, _ *job) outcome {
+		err := a.o.Postgres.Start(ctx, StartOptions{Standby: true, Upstream: d.Upstream, Timeout: startLimit})
+		return outcome{err: err, apply: func(s *state) { s.startFailed = err != nil }}
+	})
+}
+
+// clone copies the upstream; a reclone stops and removes what is there.
+func (a *Agent) clone(ctx context.Context, d decide.Decision) {
+	asked := a.s.reinit
+	a.s.reinit = nil
+	about := a.currentLeadership()
+	about.pid = 0
+	limit := a.s.settings.RetryTimeout
+	a.startJob(ctx, "clone", false, func(ctx context.Context, _ *job) outcome {
+		var err error
+		if d.Verb == decide.Reclone {
+			err = a.empty(ctx, limit)
+		}
+		if err == nil {
+			err = a.o.Postgres.Clone(ctx, *d.Upstream)
+		}
+		return outcome{err: err, apply: func(s *state) {
+			asked.answer(err)
+			if err == nil { // a fresh copy cannot have diverged
+				s.verdict, s.verdictReason, s.verdictOf, s.rewindFailed = cluster.DivergenceNone, "fresh copy", about, false
+			}
+		}}
+	})
+	a.s.job.stopping = d.Verb == decide.Reclone
+	a.s.job.state = cluster.StateCreatingReplica
+}
+
+// empty stops PostgreSQL at once and removes its data; limit bounds the stop.
+func (a *Agent) empty(ctx context.Context, limit time.Duration) error {
+	stop, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	if err := a.o.Postgres.Stop(stop, cluster.StopImmediate, false, nil); err != nil {
+		return fmt.Errorf("stop before the copy: %w", err)
+	}
+	return a.o.Postgres.RemoveData()
+}
+
+func (a *Agent) checkDivergence(ctx context.Context, up cluster.Upstream) {
+	about := a.currentLeadership()
+	a.startJob(ctx, "check divergence", false, func(ctx context.Context, _ *job) outcome {
+		ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+		defer cancel()
+		verdict, reason, err := a.o.Postgres.Diverged(ctx, up)
+		return outcome{quiet: true, err: err, apply: func(s *state) {
+			if err != nil || verdict == cluster.DivergenceUnknown {
+				s.backoff = lease.Now().Add(500 * time.Millisecond)
+				s.lastError = "compare with leader: " + reason
+				return
+			}
+			if verdict == cluster.DivergenceFound {
+				a.log.Warn("the log has diverged", "leader", up.Name, "reason", reason)
+			}
+			if about.epoch != s.verdictOf.epoch {
+				s.rewindFailed = false
+			}
+			s.verdict, s.verdictReason, s.verdictOf = verdict, reason, about
+		}}
+	})
+}
+
+func (a *Agent) rewind(ctx context.Context, up cluster.Upstream) {
+	about := a.currentLeadership()
+	about.pid = 0
+	a.startJob(ctx, "rewind", false, func(ctx context.Context, _ *job) outcome {
+		err := a.o.Postgres.Rewind(ctx, up)
+		return outcome{err: err, apply: func(s *state) {
+			if errors.Is(err, context.Canceled) {
+				return
+			}
+			s.rewindFailed = err != nil
+			if err == nil {
+				s.verdict, s.verdictReason, s.verdictOf = cluster.DivergenceNone, "rewound", about
+			}
+		}}
+	})
+	a.s.job.stopping = true
+}
+
+func (a *Agent) promote(ctx context.Context) {
+	a.checkpointPending.Store(true)
+	a.startJob(ctx, "promote", true, func(ctx context.Context, _ *job) outcome {
+		err := a.o.Postgres.Promote(ctx)
+		return outcome{err: err, apply: func(*state) {
+			if err != nil {
+				a.checkpointPending.Store(false)
+				return
+			}
+			go a.checkpointAfterPromote(context.WithoutCancel(ctx))
+		}}
+	})
+}
+
+// checkpointAfterPromote makes the control file name the new timeline, which
+// pg_rewind on the others waits for.
+func (a *Agent) checkpointAfterPromote(ctx context.Context) {
+	for range 10 {
+		ctx, cancel := context.WithTimeout(ctx, 10*time.Minute)
+		err := a.o.Postgres.Checkpoint(ctx)
+		cancel()
+		if err == nil {
+			break
+		}
+		a.log.Warn("checkpoint after promotion", "err", err)
+		if !a.writable.Load() {
+			break
+		}
+	}
+	a.checkpointPending.Store(false)
+	a.Wake()
+}
+
+func (a *Agent) restart(ctx context.Context) {
+	asked := a.s.restart
+	a.s.restart = nil
+	standby := a.s.instance.Standby
+	up := decide.Target(a.view())
+	limit := asked.timeout
+	if limit <= 0 {
+		limit = a.s.settings.PrimaryStartTimeout
+	}
+	a.startJob(ctx, "restart", !standby, func(ctx context.Context, _ *job) outcome {
+		err := a.o.Postgres.Stop(ctx, cluster.StopFast, true, nil)
+		if err == nil {
+			err = a.o.Postgres.Start(ctx, StartOptions{Standby: standby, Upstream: up, Timeout: max(limit, time.Second)})
+		}
+		return outcome{err: err, apply: func(*state) { asked.answer(err) }}
+	})
+	a.s.job.state = cluster.StateRestarting
+}
+
+// bootstrap makes a new cluster. The lock is taken before PostgreSQL starts,
+// so that it is never writable without a lease.
+func (a *Agent) bootstrap(ctx context.Context, j *job, v decide.View) outcome {
+	won, err := a.o.Store.CreateInitialize(ctx)
+	if err != nil || !won {
+		if err == nil {
+			a.log.Info("another member bootstraps the cluster")
+		}
+		return outcome{err: err, quiet: true}
+	}
+	if err := a.makeCluster(ctx, j, v); err != nil {
+		return outcome{err: fmt.Errorf("failed to bootstrap cluster: %w", errors.Join(err, a.undoBootstrap(ctx, j))), fatal: true}
+	}
+	return outcome{apply: func(s *state) { s.won = false }}
+}
+
+func (a *Agent) makeCluster(ctx context.Context, j *job, v decide.View) error {
+	if err := a.o.Postgres.Initdb(ctx); err != nil {
+		return err
+	}
+	won, err := a.o.Store.Acquire(ctx, v.Cluster)
+	if err != nil {
+		return fmt.Errorf("acquire leader lock: %w", err)
+	}
+	if !won {
+		return errors.New("acquire leader lock: another member holds it")
+	}
+	j.primary.Store(true)
+	a.writable.Store(true)
+	if err := a.o.Postgres.Start(ctx, StartOptions{Timeout: startLimit}); err != nil {
+		return err
+	}
+	if err := a.o.Postgres.PostBootstrap(ctx); err != nil {
+		return err
+	}
+	if v.Cluster.Config.Object == nil {
+		if err := a.o.Store.SetConfig(ctx, a.o.BootstrapConfig, cluster.AnyVersion); err != nil {
+			return fmt.Errorf("write dynamic configuration: %w", err)
+		}
+	}
+	id := a.o.Postgres.Observe(ctx).SystemID
+	if !cluster.ValidSystemID(id) {
+		return fmt.Errorf("system identifier %q of the new cluster is not valid", id)
+	}
+	if err := a.o.Store.SetInitialize(ctx, id); err != nil {
+		return fmt.Errorf("write system identifier: %w", err)
+	}
+	return nil
+}
+
+// undoBootstrap leaves the store as if this node had never tried, and the
+// data where somebody can look at them.
+func (a *Agent) undoBootstrap(ctx context.Context, j *job) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 30*time.Second)
+	defer cancel()
+	err := a.o.Postgres.Stop(ctx, cluster.StopImmediate, false, nil)
+	err = errors.Join(err, a.o.Postgres.MoveDataAside(), a.o.Store.DeleteInitialize(ctx))
+	if j.primary.Load() {
+		err = errors.Join(err, a.o.Store.Release(ctx, cluster.Status{}))
+	}
+	return err
+}

@@ -1,0 +1,208 @@
+package decide
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/pgregent/pgregent/core/cluster"
+)
+
+// raceAgain is how soon a node that may not take the free lock looks again:
+// the others' answers change without any event here.
+const raceAgain = 500 * time.Millisecond
+
+// candidateGrace is how long the others leave a free lock to a candidate
+// that an operator named.
+const candidateGrace = 5 * time.Second
+
+func raceRules() []Rule {
+	racing := func(v View) bool { return v.unlocked() && v.standby() }
+	named := func(v View) bool {
+		f, ok := v.request()
+		return ok && f.Candidate == v.Self
+	}
+	return []Rule{
+		{
+			Name: "no-answer",
+			Doc:  "PostgreSQL runs and does not answer: it takes no part in a race.",
+			When: func(v View) bool { return v.Instance.Running && !v.Instance.Ready },
+			Then: func(v View) Decision {
+				return Decision{Verb: Wait, Again: 200 * time.Millisecond, Reason: "PostgreSQL does not answer: " + v.Instance.Err}
+			},
+		},
+		{
+			Name: "store-unreadable",
+			Doc:  "ZooKeeper does not answer: a standby goes on as it is.",
+			When: func(v View) bool { return !v.readable() },
+			Then: func(v View) Decision { return wait("standby; the store does not answer: " + v.StoreErr) },
+		},
+		{
+			Name: "race-nofailover",
+			Doc:  "The lock is free, but this node must never lead.",
+			When: func(v View) bool { return racing(v) && v.Tags.NoFailover() },
+			Then: func(View) Decision {
+				return wait("following a different leader because I am not allowed to promote")
+			},
+		},
+		{
+			Name: "race-bootstrap",
+			Doc:  "The lock is free and a bootstrap is under way elsewhere: its node takes the lock.",
+			When: func(v View) bool {
+				return racing(v) && v.Cluster.Initialize != nil && v.Cluster.SystemID() == ""
+			},
+			Then: func(View) Decision { return wait("the cluster is being bootstrapped") },
+		},
+		{
+			Name: "race-candidate",
+			Doc:  "An operator named this node and it has everything the old leader wrote: it takes the free lock at once.",
+			When: func(v View) bool {
+				f, _ := v.request()
+				return racing(v) && named(v) && (f.Leader == "" || v.Instance.Position() >= v.Cluster.Status.Optime)
+			},
+			Then: func(v View) Decision {
+				return Decision{Verb: Acquire, Reason: fmt.Sprintf("named as the candidate, at %v of %v", v.Instance.Position(), v.Cluster.Status.Optime)}
+			},
+		},
+		{
+			Name: "race-lag",
+			Doc:  "The lock is free, but this node is further behind than maximum_lag_on_failover.",
+			When: func(v View) bool {
+				return racing(v) && v.Instance.Position()+v.Settings.MaximumLagOnFailover < v.Cluster.Status.Optime
+			},
+			Then: func(v View) Decision {
+				return Decision{Verb: Wait, Again: raceAgain, Reason: fmt.Sprintf("not the healthiest: at %v, the leader was at %v, more than %d bytes ahead",
+					v.Instance.Position(), v.Cluster.Status.Optime, v.Settings.MaximumLagOnFailover)}
+			},
+		},
+		{
+			Name: "race-timeline",
+			Doc:  "The lock is free, but this node is on an older timeline than the cluster (check_timeline).",
+			When: func(v View) bool {
+				return racing(v) && v.Settings.CheckTimeline && v.Instance.Timeline < v.Cluster.History.ClusterTimeline()
+			},
+			Then: func(v View) Decision {
+				return Decision{Verb: Wait, Again: raceAgain, Reason: fmt.Sprintf("my timeline %d is behind the cluster's %d", v.Instance.Timeline, v.Cluster.History.ClusterTimeline())}
+			},
+		},
+		{
+			Name: "race-ask",
+			Doc:  "The lock is free: ask the others before taking it.",
+			When: func(v View) bool { return racing(v) && v.Peers == nil },
+			Then: func(View) Decision { return Decision{Verb: AskPeers, Reason: "nobody holds the leader lock"} },
+		},
+		{
+			Name: "race",
+			Doc:  "The lock is free: the healthiest node takes it.",
+			When: racing,
+			Then: race,
+		},
+	}
+}
+
+// race decides with the peers' answers at hand.
+func race(v View) Decision {
+	if why := outrun(v); why != "" {
+		return Decision{Verb: Wait, Again: raceAgain, Reason: why}
+	}
+	return Decision{Verb: Acquire, Reason: fmt.Sprintf("the healthiest of %s, at %v on timeline %d", askedNames(v), v.Instance.Position(), v.Instance.Timeline)}
+}
+
+// outrun says why another node should take the free lock, "" if none should.
+func outrun(v View) string {
+	f, requested := v.request()
+	mine := v.Instance.Position()
+	for _, p := range v.Peers {
+		switch {
+		case p.Reachable && p.Primary:
+			return fmt.Sprintf("%s still runs as primary", p.Name)
+		case !p.fit():
+		case p.Timeline > v.Instance.Timeline:
+			return fmt.Sprintf("%s is on timeline %d, this node on %d", p.Name, p.Timeline, v.Instance.Timeline)
+		case requested && f.Leader == p.Name: // the old leader of a switchover comes last
+		case requested && f.Candidate == p.Name && v.graceLeft():
+			return fmt.Sprintf("%s is the candidate of the requested failover", p.Name)
+		case requested && f.Leader == v.Self && v.graceLeft():
+			return fmt.Sprintf("this node was asked to hand over and %s can lead", p.Name)
+		case p.Position > mine:
+			return fmt.Sprintf("Wal position of %s is ahead of my wal position: %v > %v", p.Name, p.Position, mine)
+		case p.Position == mine && p.FailoverPriority > v.Tags.FailoverPriority():
+			return fmt.Sprintf("%s has equally tolerable WAL position and priority %d, while this node has priority %d", p.Name, p.FailoverPriority, v.Tags.FailoverPriority())
+		}
+	}
+	return ""
+}
+
+func (v View) graceLeft() bool {
+	return v.UnlockedSince == 0 || v.Now.Before(v.UnlockedSince.Add(candidateGrace))
+}
+
+// askedNames lists who was compared with.
+func askedNames(v View) string {
+	if len(v.Peers) == 0 {
+		return "one"
+	}
+	text := v.Self
+	for _, p := range v.Peers {
+		text += ", " + p.Name
+		if !p.Reachable {
+			text += " (no answer)"
+		}
+	}
+	return text
+}
+
+func followRules() []Rule {
+	following := func(v View) bool { return v.led() && v.standby() }
+	return []Rule{
+		{
+			Name: "reinitialize",
+			Doc:  "An operator asked for a fresh copy of the leader.",
+			When: func(v View) bool { return v.Reinit && v.leaderReady() },
+			Then: func(v View) Decision {
+				return Decision{Verb: Reclone, Upstream: upstream(v.Cluster.LeaderMember()), Reason: "reinitialize requested"}
+			},
+		},
+		{
+			Name: "diverged",
+			Doc:  "The running standby's log has diverged from the leader's.",
+			When: func(v View) bool {
+				return following(v) && v.leaderReady() && v.Divergence == cluster.DivergenceFound && v.Now >= v.Backoff
+			},
+			Then: repair,
+		},
+		{
+			Name: "follow",
+			Doc:  "The standby is pointed at another server than it should follow.",
+			When: func(v View) bool { return following(v) && !v.FollowsTarget && Target(v) != nil && v.leader() != v.Self },
+			Then: func(v View) Decision {
+				return Decision{Verb: Follow, Upstream: Target(v), Reason: "the leader is " + v.leader()}
+			},
+		},
+		{
+			Name: "check",
+			Doc:  "There is a new leader: see whether the logs have diverged.",
+			When: func(v View) bool {
+				return following(v) && v.leaderReady() && v.Divergence == cluster.DivergenceUnknown && v.Now >= v.Backoff
+			},
+			Then: func(v View) Decision {
+				return Decision{Verb: CheckDivergence, Upstream: upstream(v.Cluster.LeaderMember()), Reason: "comparing the log with leader " + v.leader()}
+			},
+		},
+		{
+			Name: "own-name",
+			Doc:  "The lock is held under this node's name by another session: wait for that session to end.",
+			When: func(v View) bool { return v.leader() == v.Self },
+			Then: func(View) Decision {
+				return wait("the leader lock is held under my name by an earlier session; waiting for it to expire")
+			},
+		},
+		{
+			Name: "standby",
+			Doc:  "The standby follows the leader.",
+			When: func(View) bool { return true },
+			Then: func(v View) Decision {
+				return wait("no action. I am " + v.Self + ", a secondary, following " + v.leader())
+			},
+		},
+	}
+}

@@ -1,0 +1,202 @@
+package decide
+
+import (
+	"fmt"
+	"time"
+)
+
+// adoptGrace is how long a running primary that a new agent found may go on
+// before its lease is proven: connecting and one write take milliseconds.
+const adoptGrace = time.Second
+
+func identityRules() []Rule {
+	return []Rule{
+		{
+			Name: "foreign-data",
+			Doc:  "The data directory has another system identifier than the cluster: the agent ends and leaves it alone.",
+			When: func(v View) bool {
+				id := v.Cluster.SystemID()
+				return id != "" && v.Instance.SystemID != "" && id != v.Instance.SystemID && !v.Settings.Pause
+			},
+			Then: func(v View) Decision {
+				return Decision{Verb: Exit, Reason: fmt.Sprintf(
+					"system ID mismatch, node %s belongs to a different cluster: %s != %s", v.Self, v.Cluster.SystemID(), v.Instance.SystemID)}
+			},
+		},
+	}
+}
+
+func jobRules() []Rule {
+	return []Rule{
+		{
+			Name: "job-lost-lease",
+			Doc:  "A start or promotion that needs the lease goes on after the lease is over: it is cancelled and PostgreSQL is stopped.",
+			When: func(v View) bool { return v.Job != nil && v.Job.Primary && !v.holds() && !v.Settings.Pause },
+			Then: func(v View) Decision {
+				return Decision{Verb: Abort, Immediate: true, Reason: "the lease ended during " + v.Job.Kind}
+			},
+		},
+		{
+			Name: "job-stopping",
+			Doc:  "PostgreSQL is being stopped already.",
+			When: func(v View) bool { return v.Job != nil && v.Job.Stopping },
+			Then: jobInProgress,
+		},
+	}
+}
+
+func busyRules() []Rule {
+	return []Rule{
+		{
+			Name: "job",
+			Doc:  "Long work is under way and may go on.",
+			When: func(v View) bool { return v.Job != nil },
+			Then: jobInProgress,
+		},
+	}
+}
+
+func jobInProgress(v View) Decision {
+	return wait(fmt.Sprintf("%s in progress for %v", v.Job.Kind, v.Now.Sub(v.Job.Since).Round(time.Second)))
+}
+
+func safetyRules() []Rule {
+	return []Rule{
+		{
+			Name: "adopted-unproven",
+			Doc:  "A new agent found a running primary and has not yet heard from the store whether the old session still holds the lock.",
+			When: func(v View) bool {
+				return v.exposed() && v.Adopted && !v.readable() && v.Now.Before(v.Started.Add(adoptGrace))
+			},
+			Then: func(View) Decision {
+				return Decision{Verb: Wait, Again: 50 * time.Millisecond, Reason: "waiting for the store to prove the lease of the adopted primary"}
+			},
+		},
+		{
+			Name: "adopted-reclaim",
+			Doc:  "A new agent found a running primary, nobody holds the lock and nobody else is primary: it takes the lock back.",
+			When: func(v View) bool {
+				return v.exposed() && v.Adopted && v.Instance.Ready && !v.Lease.Held() && v.unlocked() &&
+					v.Instance.Timeline >= v.Cluster.History.ClusterTimeline()
+			},
+			Then: reclaim,
+		},
+		{
+			Name: "primary-without-lease",
+			Doc:  "PostgreSQL is writable and the lease is over or was never had: it is stopped and comes back read-only.",
+			When: View.exposed,
+			Then: func(v View) Decision {
+				switch {
+				case v.StoreErr != "":
+					return Decision{Verb: Demote, Reason: "the lease runs out and the store does not answer: " + v.StoreErr}
+				case v.leader() != "":
+					return Decision{Verb: Demote, Immediate: true, Reason: fmt.Sprintf("running as primary without the lease; the leader lock is held by %s", v.leader())}
+				}
+				return Decision{Verb: Demote, Immediate: true, Reason: "running as primary without the lease; nobody holds the leader lock"}
+			},
+		},
+	}
+}
+
+// exposed reports that PostgreSQL may accept writes without a lease, outside
+// of pause.
+func (v View) exposed() bool {
+	return v.Instance.Primary() && !v.holds() && !v.Settings.Pause
+}
+
+// reclaim takes the lock back for a primary that was running all along,
+// unless somebody else became primary meanwhile.
+func reclaim(v View) Decision {
+	if v.Peers == nil {
+		return Decision{Verb: AskPeers, Reason: "nobody holds the lock and this node runs as primary"}
+	}
+	for _, p := range v.Peers {
+		if p.Reachable && p.Primary {
+			return Decision{Verb: Demote, Immediate: true, Reason: fmt.Sprintf("%s runs as primary too and nobody holds the lock", p.Name)}
+		}
+	}
+	return Decision{Verb: Acquire, Reason: "nobody holds the lock and this node runs as the only primary on the newest timeline"}
+}
+
+func pauseRules() []Rule {
+	paused := func(v View) bool { return v.Settings.Pause }
+	return []Rule{
+		{
+			Name: "paused-hand-over",
+			Doc:  "In pause a switchover to a named candidate is still carried out.",
+			When: func(v View) bool {
+				f, ok := v.request()
+				return paused(v) && ok && f.Candidate != "" && f.ScheduledAt.IsZero() && v.holds() && v.Instance.Primary()
+			},
+			Then: handOver,
+		},
+		{
+			Name: "paused-candidate",
+			Doc:  "In pause the named candidate takes the free lock.",
+			When: func(v View) bool {
+				f, ok := v.request()
+				return paused(v) && ok && f.Candidate == v.Self && v.unlocked() && v.standby()
+			},
+			Then: func(v View) Decision { return Decision{Verb: Acquire, Reason: "named as the candidate in pause"} },
+		},
+		{
+			Name: "paused-promote",
+			Doc:  "In pause the candidate that took the lock is promoted.",
+			When: func(v View) bool {
+				return paused(v) && v.holds() && v.standby() && v.Won
+			},
+			Then: func(v View) Decision {
+				return Decision{Verb: Promote, Reason: "took the lock as the named candidate in pause"}
+			},
+		},
+		{
+			Name: "paused-release",
+			Doc:  "In pause a leader whose PostgreSQL stopped or became a standby gives the lock up.",
+			When: func(v View) bool {
+				return paused(v) && v.Lease.Held() && (!v.Instance.Running || v.standby())
+			},
+			Then: func(v View) Decision {
+				return Decision{Verb: Release, Reason: "PAUSE: PostgreSQL is not a running primary"}
+			},
+		},
+		{
+			Name: "paused-lead",
+			Doc:  "In pause the leader goes on.",
+			When: func(v View) bool { return paused(v) && v.Lease.Held() },
+			Then: func(v View) Decision {
+				return Decision{Verb: Lead, Reason: "PAUSE: I am " + v.Self + ", the leader with the lock"}
+			},
+		},
+		{
+			Name: "paused-primary",
+			Doc:  "In pause a running primary of this cluster takes a free lock.",
+			When: func(v View) bool {
+				return paused(v) && v.unlocked() && v.Instance.Ready && v.Instance.Primary() &&
+					(v.Cluster.SystemID() == "" || v.Cluster.SystemID() == v.Instance.SystemID)
+			},
+			Then: func(View) Decision {
+				return Decision{Verb: Acquire, Reason: "PAUSE: running primary takes the free lock"}
+			},
+		},
+		{
+			Name: "paused-follow",
+			Doc:  "In pause a standby still follows a new leader.",
+			When: func(v View) bool { return paused(v) && v.led() && v.standby() && !v.FollowsTarget && Target(v) != nil },
+			Then: func(v View) Decision {
+				return Decision{Verb: Follow, Upstream: Target(v), Reason: "PAUSE: the leader is " + v.leader()}
+			},
+		},
+		{
+			Name: "paused-restart",
+			Doc:  "In pause an operator's restart is still carried out.",
+			When: func(v View) bool { return paused(v) && v.Restart },
+			Then: func(View) Decision { return Decision{Verb: Restart, Reason: "PAUSE: restart requested"} },
+		},
+		{
+			Name: "paused",
+			Doc:  "In pause nothing else is started, stopped, promoted or demoted.",
+			When: paused,
+			Then: func(View) Decision { return wait("PAUSE: no action") },
+		},
+	}
+}

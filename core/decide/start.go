@@ -1,0 +1,207 @@
+package decide
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/pgregent/pgregent/core/cluster"
+)
+
+// awaitLeader is how long a node that handed over stays down for the new
+// leader to show up, so that it starts once, in the right place.
+const awaitLeader = 5 * time.Second
+
+func emptyRules() []Rule {
+	empty := func(v View) bool { return v.Instance.DataEmpty }
+	return []Rule{
+		{
+			Name: "data-unusable",
+			Doc:  "The data directory cannot be used: the node does nothing but say so, and gives up the lock.",
+			When: func(v View) bool { return v.Instance.DataProblem != "" },
+			Then: func(v View) Decision { return releaseOr(v, wait(v.Instance.DataProblem)) },
+		},
+		{
+			Name: "empty-leader",
+			Doc:  "The leader's data directory is gone: it gives up the lock.",
+			When: func(v View) bool { return empty(v) && v.Lease.Held() },
+			Then: func(View) Decision { return Decision{Verb: Release, Reason: "the data directory is empty"} },
+		},
+		{
+			Name: "backing-off",
+			Doc:  "The last try to build or start this node failed; the next one waits a moment.",
+			When: func(v View) bool {
+				return !v.Instance.Running && !v.Lease.Held() && v.Now.Before(v.Backoff)
+			},
+			Then: func(v View) Decision {
+				left := v.Backoff.Sub(v.Now)
+				return Decision{Verb: Wait, Again: left, Reason: fmt.Sprintf("next try in %v: %s", left.Round(time.Second), v.LastError)}
+			},
+		},
+		{
+			Name: "store-never-read",
+			Doc:  "ZooKeeper has not answered since the start: without it nothing is started.",
+			When: func(v View) bool { return !v.Instance.Running && v.Cluster == nil },
+			Then: func(v View) Decision { return wait("waiting for ZooKeeper: " + v.StoreErr) },
+		},
+		{
+			Name: "empty-store-unreadable",
+			Doc:  "There is no data and ZooKeeper does not answer.",
+			When: func(v View) bool { return empty(v) && !v.readable() },
+			Then: func(v View) Decision { return wait("no data yet and ZooKeeper does not answer: " + v.StoreErr) },
+		},
+		{
+			Name: "bootstrap",
+			Doc:  "Nobody has made this cluster yet: race for making it.",
+			When: func(v View) bool {
+				return empty(v) && v.unlocked() && v.Cluster.Initialize == nil && v.CanBootstrap && !v.Tags.NoFailover()
+			},
+			Then: func(View) Decision { return Decision{Verb: Bootstrap, Reason: "trying to bootstrap a new cluster"} },
+		},
+		{
+			Name: "clone",
+			Doc:  "There is a leader and no data: copy it.",
+			When: func(v View) bool { return empty(v) && v.leaderReady() && cloneSource(v) != nil },
+			Then: func(v View) Decision {
+				src := cloneSource(v)
+				return Decision{Verb: Clone, Upstream: src, Reason: "no data; copying " + src.Name}
+			},
+		},
+		{
+			Name: "waiting-for-leader",
+			Doc:  "There is no data and nobody to copy from yet.",
+			When: empty,
+			Then: func(v View) Decision {
+				if v.leader() != "" {
+					return wait(fmt.Sprintf("waiting for leader %s to be ready for a copy", v.leader()))
+				}
+				return wait("waiting for leader to bootstrap")
+			},
+		},
+	}
+}
+
+// releaseOr gives up a held lock, else does otherwise.
+func releaseOr(v View, otherwise Decision) Decision {
+	if v.Lease.Held() {
+		return Decision{Verb: Release, Reason: otherwise.Reason}
+	}
+	return otherwise
+}
+
+func downRules() []Rule {
+	return []Rule{
+		{
+			Name: "down-store-unreadable",
+			Doc:  "PostgreSQL is down and ZooKeeper does not answer: start read-only, which is always safe.",
+			When: func(v View) bool { return v.down() && !v.readable() && !v.holds() },
+			Then: func(v View) Decision {
+				return Decision{Verb: StartStandby, Reason: "ZooKeeper does not answer (" + v.StoreErr + "); starting read-only"}
+			},
+		},
+		{
+			Name: "leader-crashed-fail-over",
+			Doc:  "The leader's PostgreSQL is down and somebody else can take over sooner than it may be restarted.",
+			When: func(v View) bool {
+				return v.down() && v.holds() && !v.Instance.Standby && (v.Settings.PrimaryStartTimeout == 0 || v.StartFailed)
+			},
+			Then: crashedLeader,
+		},
+		{
+			Name: "leader-crashed-restart",
+			Doc:  "The leader's PostgreSQL is down: start it in place, as primary on the same timeline.",
+			When: func(v View) bool { return v.down() && v.holds() && !v.Instance.Standby },
+			Then: func(View) Decision {
+				return Decision{Verb: StartPrimary, Reason: "PostgreSQL is down and this node holds the lock"}
+			},
+		},
+		{
+			Name: "leader-down-standby",
+			Doc:  "The lock holder was a standby and is down: start it in recovery, then promote.",
+			When: func(v View) bool { return v.down() && v.holds() },
+			Then: func(View) Decision {
+				return Decision{Verb: StartStandby, Reason: "holds the lock and is down in recovery"}
+			},
+		},
+		{
+			Name: "down-lease-ending",
+			Doc:  "PostgreSQL is down and the lease is at its end: nothing is started as primary.",
+			When: func(v View) bool { return v.down() && v.Lease.Held() },
+			Then: func(View) Decision {
+				return Decision{Verb: Wait, Again: 200 * time.Millisecond, Reason: "the lease is not proven; waiting for the store"}
+			},
+		},
+		{
+			Name: "await-new-leader",
+			Doc:  "This node has just handed over: it stays down for a moment until the new leader is there to follow.",
+			When: func(v View) bool {
+				return v.down() && v.HandedOver != 0 && v.Now.Before(v.HandedOver.Add(awaitLeader)) && !v.leaderReady()
+			},
+			Then: func(View) Decision {
+				return Decision{Verb: Wait, Again: 500 * time.Millisecond, Reason: "handed over; waiting for the new leader"}
+			},
+		},
+		{
+			Name: "down-check",
+			Doc:  "PostgreSQL is down and the leader is ready: first see whether the logs have diverged.",
+			When: func(v View) bool {
+				return v.down() && v.leaderReady() && v.Divergence == cluster.DivergenceUnknown
+			},
+			Then: func(v View) Decision {
+				return Decision{Verb: CheckDivergence, Upstream: upstream(v.Cluster.LeaderMember()), Reason: "comparing the log with leader " + v.leader()}
+			},
+		},
+		{
+			Name: "down-diverged",
+			Doc:  "PostgreSQL is down and its log has diverged from the leader's: rewind it, or copy anew.",
+			When: func(v View) bool { return v.down() && v.leaderReady() && v.Divergence == cluster.DivergenceFound },
+			Then: repair,
+		},
+		{
+			Name: "down-waiting-for-primary",
+			Doc:  "A former primary is down and the leader is not writable yet: it cannot be compared, so wait.",
+			When: func(v View) bool { return v.down() && v.led() && !v.leaderReady() && !v.Instance.Standby },
+			Then: func(v View) Decision { return wait("waiting for leader " + v.leader() + " to be writable") },
+		},
+		{
+			Name: "start-standby",
+			Doc:  "PostgreSQL is down: start it in recovery, following the leader if there is one.",
+			When: View.down,
+			Then: func(v View) Decision {
+				up := Target(v)
+				if up == nil {
+					return Decision{Verb: StartStandby, Reason: "starting read-only; nobody to follow"}
+				}
+				return Decision{Verb: StartStandby, Upstream: up, Reason: "starting as a standby of " + up.Name}
+			},
+		},
+	}
+}
+
+func crashedLeader(v View) Decision {
+	if v.Peers == nil {
+		return Decision{Verb: AskPeers, Reason: "PostgreSQL is down; looking for somebody to take over"}
+	}
+	if name := bestCandidate(v, v.Cluster.Status.Optime); name != "" {
+		return Decision{Verb: Release, Candidate: name, Reason: "PostgreSQL is down and " + name + " can take over"}
+	}
+	if v.StartFailed && v.Now.Before(v.Backoff) {
+		return Decision{Verb: Wait, Again: v.Backoff.Sub(v.Now), Reason: "start failed and nobody can take over: " + v.LastError}
+	}
+	return Decision{Verb: StartPrimary, Reason: "PostgreSQL is down and nobody can take over"}
+}
+
+// repair is what to do with a log that has diverged from the leader's.
+func repair(v View) Decision {
+	leader := upstream(v.Cluster.LeaderMember())
+	why := v.DivergenceReason
+	canRewind := v.Settings.UsePgRewind && (v.Instance.Running || v.Instance.Control.RewindPossible)
+	switch {
+	case canRewind && !v.RewindFailed && v.Cluster.LeaderMember().Data.CheckpointPending:
+		return wait("the log has diverged; pg_rewind waits for the checkpoint of leader " + leader.Name)
+	case canRewind && !v.RewindFailed:
+		return Decision{Verb: Rewind, Upstream: leader, Reason: "the log has diverged: " + why}
+	case v.RewindFailed && v.Settings.RemoveOnRewindFailure, !canRewind && v.Settings.RemoveOnDivergence:
+		return Decision{Verb: Reclone, Upstream: leader, Reason: "the log has diverged and cannot be rewound: " + why}
+	}
+	return wait("the log has diverged (" + why + ") and cannot be rewound; reinitialize this node, or set postgresql.remove_data_directory_on_diverged_timelines")
+}

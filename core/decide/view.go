@@ -1,0 +1,187 @@
+package decide
+
+import (
+	"time"
+
+	"github.com/pgregent/pgregent/core/cluster"
+	"github.com/pgregent/pgregent/core/lease"
+)
+
+// View is everything that one agent knows at the instant Now.
+type View struct {
+	Now lease.Instant
+	// Wall is the wall clock, for schedules only.
+	Wall time.Time
+	// Self is this member's name.
+	Self string
+	// Cluster is the last view that was read; nil if there never was one.
+	Cluster *cluster.Cluster
+	// StoreErr says why the store did not answer in this round; "" if it did.
+	StoreErr string
+	Instance cluster.Instance
+	// Lease is on the leader znode of this session; zero if it has none.
+	Lease    lease.Lease
+	Settings cluster.Settings
+	Tags     cluster.Tags
+	// CanBootstrap means that the configuration allows a new cluster.
+	CanBootstrap bool
+	// Peers are the answers of the other members; nil if not asked yet.
+	Peers []Peer
+
+	// Job is the long work under way; nil if none.
+	Job *Job
+	// Backoff is until when failed work is not tried again, and LastError
+	// is why it failed.
+	Backoff   lease.Instant
+	LastError string
+	// StartFailed means that the last start of PostgreSQL failed.
+	StartFailed bool
+
+	// Started is when this agent started. Adopted means that PostgreSQL was
+	// already running then and still is the same process.
+	Started lease.Instant
+	Adopted bool
+	// UnlockedSince is since when nobody holds the leader lock; 0 if
+	// somebody does.
+	UnlockedSince lease.Instant
+	// HandedOver is when this node last released the lock in a hand-over.
+	HandedOver lease.Instant
+	// Won means that this agent took the lock and has not been primary under
+	// it yet.
+	Won bool
+	// Divergence is the verdict against the present leader; unknown until
+	// checked. DivergenceReason explains it.
+	Divergence       cluster.Divergence
+	DivergenceReason string
+	// RewindFailed means that pg_rewind failed against the present leader.
+	RewindFailed bool
+	// FollowsTarget means that the running standby already streams from, or
+	// waits for, the server that Target names.
+	FollowsTarget bool
+
+	// Restart and Reinit are operators' requests that wait for their turn.
+	Restart bool
+	Reinit  bool
+}
+
+// Job is long work: one at a time.
+type Job struct {
+	Kind  string
+	Since lease.Instant
+	// Primary means that the work makes, or keeps, PostgreSQL writable.
+	Primary bool
+	// Stopping means that the work takes PostgreSQL down as it is.
+	Stopping bool
+}
+
+// Peer is what another member's REST API said of itself.
+type Peer struct {
+	Name string
+	// Reachable means that a usable answer came; Err says why not.
+	Reachable bool
+	Err       string
+
+	Primary          bool
+	Position         cluster.LSN
+	Timeline         cluster.Timeline
+	NoFailover       bool
+	FailoverPriority int
+	WatchdogFailed   bool
+}
+
+// fit reports that the peer answered and may lead.
+func (p Peer) fit() bool { return p.Reachable && !p.NoFailover && !p.WatchdogFailed }
+
+// readable reports that the store answered in this round.
+func (v View) readable() bool { return v.StoreErr == "" && v.Cluster != nil }
+
+// leader is the name in the leader znode as last read.
+func (v View) leader() string { return v.Cluster.LeaderName() }
+
+// unlocked reports that nobody holds the leader lock, by a fresh view.
+func (v View) unlocked() bool { return v.readable() && v.Cluster.Leader == nil }
+
+// holds reports that this session owns the leader znode and that its lease
+// allows to be primary now.
+func (v View) holds() bool { return v.Lease.Valid(v.Now) }
+
+// led reports that another member holds the leader lock.
+func (v View) led() bool {
+	return v.readable() && v.Cluster.Leader != nil && !v.Lease.Held()
+}
+
+// leaderReady reports that the leader is another member whose PostgreSQL
+// runs as primary and can be connected to.
+func (v View) leaderReady() bool {
+	m := v.Cluster.LeaderMember()
+	if !v.led() || m == nil || m.Name == v.Self {
+		return false
+	}
+	_, _, ok := m.Data.Address()
+	return ok && m.Data.State == cluster.StateRunning && m.Data.IsPrimary()
+}
+
+// down reports that there is data but no running server.
+func (v View) down() bool {
+	return !v.Instance.Running && !v.Instance.DataEmpty && v.Instance.DataProblem == ""
+}
+
+// standby reports a running server in recovery that answers.
+func (v View) standby() bool {
+	return v.Instance.Running && v.Instance.Ready && v.Instance.Standby
+}
+
+// request is the manual failover or switchover that is due, if any.
+func (v View) request() (cluster.Failover, bool) {
+	if v.Cluster == nil {
+		return cluster.Failover{}, false
+	}
+	f := v.Cluster.Failover
+	if !f.Pending() || (!f.ScheduledAt.IsZero() && v.Wall.Before(f.ScheduledAt)) {
+		return cluster.Failover{}, false
+	}
+	return f, true
+}
+
+// Target is the server that this node should follow: the member named by the
+// replicatefrom tag if it runs, else the leader; nil if there is nobody.
+func Target(v View) *cluster.Upstream {
+	if v.Cluster == nil || v.Tags.NoStream() {
+		return nil
+	}
+	if name := v.Tags.ReplicateFrom(); name != "" && name != v.Self {
+		if up := upstream(v.Cluster.Member(name)); up != nil {
+			return up
+		}
+	}
+	m := v.Cluster.LeaderMember()
+	if m == nil || m.Name == v.Self {
+		return nil
+	}
+	return upstream(m)
+}
+
+// cloneSource is where a copy is taken from: a running standby that offers
+// itself by the clonefrom tag, else the leader.
+func cloneSource(v View) *cluster.Upstream {
+	for i := range v.Cluster.Members {
+		m := &v.Cluster.Members[i]
+		if m.Data.Tags.CloneFrom() && m.Name != v.Self && m.Name != v.leader() && m.Data.State == cluster.StateRunning {
+			if up := upstream(m); up != nil {
+				return up
+			}
+		}
+	}
+	return upstream(v.Cluster.LeaderMember())
+}
+
+func upstream(m *cluster.Member) *cluster.Upstream {
+	if m == nil {
+		return nil
+	}
+	host, port, ok := m.Data.Address()
+	if !ok {
+		return nil
+	}
+	return &cluster.Upstream{Name: m.Name, Host: host, Port: port}
+}
