@@ -38,6 +38,7 @@ type Options struct {
 	// used until the store answers; may be nil.
 	CachedConfig *cluster.Object
 	// SaveConfig keeps the dynamic configuration in force for the next start.
+	// It is called every loop_wait and should do nothing when nothing changed.
 	SaveConfig func(*cluster.Object)
 
 	Store    Store

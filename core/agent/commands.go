@@ -13,7 +13,10 @@ import (
 var (
 	ErrBusy     = errors.New("already in progress")
 	ErrNoLeader = errors.New("Cluster has no leader, can not reinitialize")
-	ErrIsLeader = errors.New("I am the leader, can not reinitialize")
+	// ErrStillStarting means that the server did not accept connections in
+	// time and goes on trying.
+	ErrStillStarting = errors.New("postgres is still starting")
+	ErrIsLeader      = errors.New("I am the leader, can not reinitialize")
 )
 
 // request is an operator's wish that waits for its turn in the loop.

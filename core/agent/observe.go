@@ -22,6 +22,9 @@ func (a *Agent) observeStore(ctx context.Context) {
 	if now.Sub(s.readAt) >= s.settings.LoopWait {
 		a.o.Store.Invalidate()
 		s.readAt = now
+		if a.o.SaveConfig != nil && s.dynamic.Len() > 0 {
+			a.o.SaveConfig(s.dynamic)
+		}
 	}
 	ctx, cancel := context.WithTimeout(ctx, loadLimit)
 	defer cancel()
@@ -78,9 +81,6 @@ func (a *Agent) adoptSettings(ctx context.Context) {
 			}
 			s.settings = settings
 			a.o.Store.SetTimeouts(settings.TTL, settings.RetryTimeout)
-			if a.o.SaveConfig != nil {
-				a.o.SaveConfig(s.dynamic)
-			}
 			s.configured = nil
 		}
 	}

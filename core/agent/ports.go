@@ -2,7 +2,6 @@ package agent
 
 import (
 	"context"
-	"time"
 
 	"github.com/pgregent/pgregent/core/cluster"
 	"github.com/pgregent/pgregent/core/decide"
@@ -67,13 +66,7 @@ type Store interface {
 }
 
 // StartOptions tell how PostgreSQL is to be started.
-type StartOptions struct {
-	// Standby starts in recovery, following Upstream (nil: nobody).
-	Standby  bool
-	Upstream *cluster.Upstream
-	// Timeout bounds the wait until it accepts connections.
-	Timeout time.Duration
-}
+type StartOptions = cluster.StartOptions
 
 // Postgres is the local PostgreSQL. core/postgres implements it. Calls that
 // change the instance are made by one job at a time; Observe, Exited and

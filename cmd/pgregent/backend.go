@@ -1,0 +1,75 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"strings"
+
+	"github.com/pgregent/pgregent/core/agent"
+	"github.com/pgregent/pgregent/core/cluster"
+	"github.com/pgregent/pgregent/rest"
+	"github.com/pgregent/pgregent/rest/client"
+)
+
+// backend shows an agent to the REST API.
+type backend struct {
+	*agent.Agent
+	reload func()
+}
+
+// Reload reads the local configuration again, beside the request.
+func (b *backend) Reload() { go b.reload() }
+
+// Restart translates the agent's reasons.
+func (b *backend) Restart(ctx context.Context, r rest.RestartRequest) error {
+	return translate(b.Agent.Restart(ctx, r.Timeout))
+}
+
+// Reinitialize copies from the leader in any case, so fromLeader adds nothing.
+func (b *backend) Reinitialize(ctx context.Context, force, _ bool) error {
+	return translate(b.Agent.Reinitialize(ctx, force))
+}
+
+// Peers asks the members and keeps what the API needs to know.
+func (b *backend) Peers(ctx context.Context, members []cluster.Member) []rest.Candidate {
+	answers := b.Agent.Peers(ctx, members)
+	out := make([]rest.Candidate, len(answers))
+	for i, p := range answers {
+		out[i] = rest.Candidate{Name: p.Name, Reachable: p.Reachable, NoFailover: p.NoFailover, WatchdogFailed: p.WatchdogFailed}
+	}
+	return out
+}
+
+func translate(err error) error {
+	switch {
+	case errors.Is(err, agent.ErrBusy):
+		action, _ := strings.CutSuffix(err.Error(), " "+agent.ErrBusy.Error())
+		return &rest.BusyError{Action: action}
+	case errors.Is(err, agent.ErrStillStarting):
+		return rest.ErrStillStarting
+	}
+	return err
+}
+
+// peers asks other members over their REST API.
+type peers struct{ c *client.Client }
+
+func newPeers() agent.Peers { return peers{client.New(client.Options{})} }
+
+// Ask returns one answer for each member.
+func (p peers) Ask(ctx context.Context, members []cluster.Member) []agent.PeerAnswer {
+	answers := p.c.Ask(ctx, members)
+	out := make([]agent.PeerAnswer, len(answers))
+	for i, s := range answers {
+		out[i] = agent.PeerAnswer{
+			Name: s.Name, Reachable: s.Reachable, Err: s.Err, Primary: s.Primary, Position: s.Position,
+			Timeline: s.Timeline, NoFailover: s.NoFailover, FailoverPriority: s.FailoverPriority, WatchdogFailed: s.WatchdogFailed,
+		}
+	}
+	return out
+}
+
+// Alive reports whether anything answers at that API URL.
+func (p peers) Alive(ctx context.Context, apiURL string) (bool, string) {
+	return p.c.Alive(ctx, apiURL)
+}

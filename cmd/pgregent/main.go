@@ -1,0 +1,109 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"github.com/pgregent/pgregent/core/config"
+	"github.com/pgregent/pgregent/core/decide"
+)
+
+// version, commit and date are set by the linker.
+var (
+	version = "dev"
+	commit  = "unknown"
+	date    = "unknown"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
+	err := command().ExecuteContext(ctx)
+	stop()
+	if err != nil {
+		if text := err.Error(); text != "" {
+			fmt.Fprintln(os.Stderr, text)
+		}
+		var usage usageError
+		if errors.As(err, &usage) {
+			os.Exit(2)
+		}
+		os.Exit(1)
+	}
+}
+
+// usageError is a wrong command line, which exits with 2.
+type usageError struct{ error }
+
+func command() *cobra.Command {
+	var validate, ignorePort bool
+	c := &cobra.Command{
+		Use:           "pgregent CONFIG.yml",
+		Short:         "high-availability agent for one PostgreSQL server",
+		Version:       fmt.Sprintf("%s (commit %s, built %s)", version, commit, date),
+		SilenceErrors: true, SilenceUsage: true,
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) > 1 {
+				return usageError{fmt.Errorf("one configuration file expected, got %d", len(args))}
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			path := ""
+			if len(args) == 1 {
+				path = args[0]
+			}
+			if validate {
+				return validateConfig(path, ignorePort)
+			}
+			return run(cmd.Context(), path)
+		},
+	}
+	c.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
+	c.SetVersionTemplate("pgregent {{.Version}}\n")
+	c.Flags().BoolVar(&validate, "validate-config", false, "check the configuration and this host, and exit")
+	c.Flags().BoolVarP(&ignorePort, "ignore-listen-port", "i", false, "with --validate-config: a listen port in use is no error")
+	c.AddCommand(&cobra.Command{
+		Use: "rules", Short: "print the table of decisions, in the order in which they are tried", Args: cobra.NoArgs,
+		Run: func(*cobra.Command, []string) { printRules() },
+	})
+	return c
+}
+
+func printRules() {
+	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
+	for _, r := range decide.Rules() {
+		fmt.Fprintf(w, "%s\t%s\n", r.Name, r.Doc)
+	}
+	_ = w.Flush() // standard output went away: nobody to tell
+}
+
+// validateConfig prints all findings, one a line; errors make it fail.
+func validateConfig(path string, ignorePort bool) error {
+	local, findings, err := config.Load(path, os.Environ())
+	if err == nil {
+		var checks []config.Check
+		if !ignorePort {
+			checks = append(checks, config.PortsFree)
+		}
+		findings = append(findings, local.Validate(checks...)...)
+	}
+	failed := false
+	for _, f := range findings {
+		fmt.Fprintf(os.Stderr, "%s: %s\n", f.Severity, f)
+		failed = failed || f.Severity == config.Error
+	}
+	switch {
+	case failed:
+		return errors.New("the configuration has errors")
+	case err != nil:
+		return err
+	}
+	return nil
+}

@@ -1,0 +1,237 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"os/signal"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/pgregent/pgregent/core/agent"
+	"github.com/pgregent/pgregent/core/cluster"
+	"github.com/pgregent/pgregent/core/config"
+	"github.com/pgregent/pgregent/core/postgres"
+	"github.com/pgregent/pgregent/observability"
+	"github.com/pgregent/pgregent/rest"
+	"github.com/pgregent/pgregent/zkdcs"
+)
+
+// closeLimit bounds saying goodbye to ZooKeeper; after it the session ends by
+// its own timeout.
+const closeLimit = 3 * time.Second
+
+// node is one running agent with its edges.
+type node struct {
+	path  string
+	local atomic.Pointer[config.Local]
+	log   *slog.Logger
+	dir   *stateDir
+
+	store    *zkdcs.Store
+	postgres *postgres.Server
+	agent    *agent.Agent
+	rest     *rest.Server
+}
+
+// run is the agent's life. It returns nil after an orderly stop.
+func run(ctx context.Context, path string) error {
+	n, err := newNode(path)
+	if err != nil {
+		return err
+	}
+	defer n.dir.close()
+	if err := n.rest.Listen(); err != nil {
+		return err
+	}
+	return n.live(ctx)
+}
+
+func newNode(path string) (*node, error) {
+	local, findings, err := config.Load(path, os.Environ())
+	if err != nil {
+		return nil, err
+	}
+	n := &node{path: path, log: observability.NewLogger(os.Stderr, local.Log.Level, local.Log.JSON)}
+	n.local.Store(local)
+	if err := n.tell(findings, local.Validate()); err != nil {
+		return nil, err
+	}
+	// Children must not see what was addressed to the agent.
+	config.ScrubEnvironment()
+	if n.dir, err = openStateDir(local); err != nil {
+		return nil, err
+	}
+	if err := n.wire(local); err != nil {
+		n.dir.close()
+		return nil, err
+	}
+	return n, nil
+}
+
+// tell logs warnings and returns the errors as one.
+func (n *node) tell(groups ...[]config.Finding) error {
+	var errs []error
+	for _, findings := range groups {
+		for _, f := range findings {
+			if f.Severity == config.Error {
+				errs = append(errs, errors.New(f.String()))
+				continue
+			}
+			n.log.Warn("configuration", "finding", f.String())
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func (n *node) wire(local *config.Local) error {
+	cached := n.dir.loadDynamic()
+	first := cached
+	if first == nil && local.Bootstrap != nil {
+		first = local.Bootstrap.DCS
+	}
+	settings, _ := cluster.ParseSettings(first)
+	pg, warnings := local.Postgres(first)
+	for _, w := range warnings {
+		n.log.Warn("configuration", "finding", w)
+	}
+	n.postgres = postgres.New(postgres.Options{
+		Config: pg, Bootstrap: local.Bootstrap, Logger: n.log,
+		Effective: func(dynamic *cluster.Object) (config.Postgres, []string) { return n.local.Load().Postgres(dynamic) },
+	})
+	id := newInstanceID()
+	var err error
+	n.store, err = zkdcs.New(zkdcs.Options{
+		Hosts: local.ZooKeeper.Hosts, Chroot: local.ZooKeeper.Chroot, AuthData: local.ZooKeeper.AuthData,
+		Namespace: local.Namespace, Scope: local.Scope, Name: local.Name, InstanceID: id,
+		SessionTimeout: settings.TTL, RetryTimeout: settings.RetryTimeout, TickTime: local.ZooKeeper.TickTime,
+		Resume: n.dir.loadSession(), SaveSession: n.saveSession, Logger: n.log,
+	})
+	if err != nil {
+		return fmt.Errorf("set up ZooKeeper: %w", err)
+	}
+	n.agent = agent.New(n.agentOptions(local, pg, cached, id))
+	n.rest = rest.New(rest.Options{
+		Listen: local.RESTAPI.Listen, Username: local.RESTAPI.Username, Password: local.RESTAPI.Password,
+		Backend: &backend{Agent: n.agent, reload: n.reload}, Logger: n.log,
+	})
+	return nil
+}
+
+func (n *node) agentOptions(local *config.Local, pg config.Postgres, cached *cluster.Object, id string) agent.Options {
+	o := agent.Options{
+		Name: local.Name, Scope: local.Scope, InstanceID: id, Tags: local.Tags,
+		ConnURL:      "postgres://" + net.JoinHostPort(pg.ConnectHost, strconv.Itoa(pg.ConnectPort)) + "/" + pg.Database,
+		APIURL:       "http://" + local.RESTAPI.ConnectAddress + "/patroni",
+		CachedConfig: cached, SaveConfig: n.saveDynamic,
+		Store: n.store, Postgres: n.postgres, Peers: newPeers(), Logger: n.log,
+	}
+	if pg.ProxyAddress != "" {
+		o.ProxyURL = "postgres://" + pg.ProxyAddress + "/" + pg.Database
+	}
+	if local.Bootstrap != nil {
+		o.BootstrapConfig = local.Bootstrap.DCS
+		if o.BootstrapConfig == nil {
+			o.BootstrapConfig = &cluster.Object{}
+		}
+	}
+	return o
+}
+
+// live runs everything until ctx ends or the agent cannot go on. The store
+// outlives the agent, which needs it to release the lock.
+func (n *node) live(ctx context.Context) error {
+	edges, stopEdges := context.WithCancel(context.WithoutCancel(ctx))
+	var group sync.WaitGroup
+	group.Go(func() {
+		if err := n.rest.Serve(edges); err != nil {
+			n.log.Error("REST API", "err", err)
+		}
+	})
+	group.Go(func() {
+		if err := n.store.Run(edges); err != nil && !errors.Is(err, context.Canceled) {
+			n.log.Error("ZooKeeper", "err", err)
+		}
+	})
+	hup := make(chan os.Signal, 1)
+	signal.Notify(hup, syscall.SIGHUP)
+	group.Go(func() { n.reloadOnSignal(edges, hup) })
+	local := n.local.Load()
+	n.log.Info("pgregent", "version", version, "member", local.Name, "scope", local.Scope, "rest", n.rest.Addr().String(), "zookeeper", local.ZooKeeper.Hosts)
+
+	err := n.agent.Run(ctx)
+	paused := n.agent.Status().Settings.Pause
+	if err != nil || !paused { // in pause the session stays for the next start
+		closing, cancel := context.WithTimeout(edges, closeLimit)
+		if closeErr := n.store.Close(closing); closeErr != nil {
+			n.log.Warn("close ZooKeeper session", "err", closeErr)
+		}
+		cancel()
+		n.dir.dropSession()
+	}
+	stopEdges()
+	signal.Stop(hup)
+	n.postgres.Close()
+	group.Wait()
+	n.log.Info("stopped")
+	return err
+}
+
+func (n *node) reloadOnSignal(ctx context.Context, hup <-chan os.Signal) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-hup:
+			n.reload()
+		}
+	}
+}
+
+// reload reads the local configuration again; what is wrong leaves the old
+// one in force.
+func (n *node) reload() {
+	local, findings, err := config.Load(n.path, os.Environ())
+	if err != nil {
+		n.log.Error("reload configuration; the old one stays in force", "err", err)
+		return
+	}
+	if err := n.tell(findings); err != nil {
+		n.log.Error("reload configuration; the old one stays in force", "err", err)
+		return
+	}
+	n.local.Store(local)
+	ctx, cancel := context.WithTimeout(context.Background(), closeLimit)
+	defer cancel()
+	if err := n.agent.Reload(ctx, local.Tags); err != nil {
+		n.log.Error("reload configuration", "err", err)
+		return
+	}
+	n.log.Info("configuration reloaded")
+}
+
+func (n *node) saveSession(s zkdcs.Session) {
+	if err := n.dir.saveSession(s); err != nil {
+		n.log.Warn("save ZooKeeper session; a restarted agent cannot take it over", "err", err)
+	}
+}
+
+func (n *node) saveDynamic(o *cluster.Object) {
+	if err := n.dir.saveDynamic(o); err != nil {
+		n.log.Warn("save dynamic configuration", "err", err)
+	}
+}
+
+func newInstanceID() string {
+	b := make([]byte, 8)
+	_, _ = rand.Read(b) // never fails
+	return hex.EncodeToString(b)
+}
