@@ -148,10 +148,12 @@ func (w *Writer) Gap(from time.Time) time.Duration {
 // Missing are the acknowledged numbers that n does not have.
 func (w *Writer) Missing(n *Node) []int64 {
 	w.lab.T.Helper()
-	return missing(w.lab, n, w.Acks())
+	return n.Missing(w.Acks())
 }
 
-func missing(l *Lab, n *Node, acks []Ack) []int64 {
+// Missing are the numbers among acks that n does not have.
+func (n *Node) Missing(acks []Ack) []int64 {
+	l := n.lab
 	l.T.Helper()
 	db, err := sql.Open("postgres", n.DSN())
 	if err != nil {

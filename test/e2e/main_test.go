@@ -1,0 +1,118 @@
+package e2e
+
+import (
+	"fmt"
+	"net/http"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/pgregent/pgregent/test/lab"
+)
+
+// fast has the shortest session timeout, for faults that cost one.
+const fast = `ttl: 5
+loop_wait: 1
+retry_timeout: 2
+postgresql:
+  use_pg_rewind: true
+  remove_data_directory_on_rewind_failure: true
+  remove_data_directory_on_diverged_timelines: true
+`
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	lab.Cleanup()
+	os.Exit(code)
+}
+
+// run is a cluster under write load, with what was settled before the fault.
+type run struct {
+	*lab.Lab
+	t       *testing.T
+	leader  *lab.Node
+	writer  *lab.Writer
+	probes  *lab.Probes
+	settled []lab.Ack
+	from    time.Time
+}
+
+// under starts a cluster and load, and lets the standbys catch up with what
+// was written until then.
+func under(t *testing.T, dcs string) *run {
+	t.Helper()
+	l := lab.New(t, lab.Options{DCS: dcs})
+	l.CreateTable()
+	r := &run{Lab: l, t: t, leader: l.Leader(), writer: l.NewWriter(1), probes: l.NewProbes()}
+	r.settle()
+	return r
+}
+
+// settle notes what is acknowledged and replicated, and when the fault may
+// come.
+func (r *run) settle() {
+	r.t.Helper()
+	r.writer.AwaitMore(50, 20*time.Second)
+	r.settled = append(r.writer.Acks(), r.probes.Acks()...)
+	target, err := r.Leader().Query("SELECT pg_current_wal_flush_lsn()")
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	for _, n := range r.Standbys() {
+		r.Wait(10*time.Second, n.Name+" to catch up", func() string {
+			caughtUp, err := n.Query("SELECT pg_last_wal_replay_lsn() >= '" + target + "'::pg_lsn")
+			if err != nil || caughtUp != "true" {
+				return fmt.Sprint("behind ", target, err)
+			}
+			return ""
+		})
+	}
+	r.from = time.Now()
+}
+
+// recovered waits until writes go on and all nodes stream, and checks the
+// promises. It returns the write gap.
+func (r *run) recovered(limit time.Duration) time.Duration {
+	r.t.Helper()
+	leader := r.WaitHealthy(limit)
+	r.writer.AwaitMore(50, 20*time.Second)
+	gap := r.writer.Gap(r.from)
+	r.check(leader)
+	return gap
+}
+
+func (r *run) check(leader *lab.Node) {
+	r.t.Helper()
+	after := r.writer.Acks()
+	if lost := leader.Missing(r.settled); len(lost) > 0 {
+		r.t.Errorf("%d rows that were acknowledged and replicated before the fault are missing: %v", len(lost), lost[:min(len(lost), 10)])
+	}
+	if lost := leader.Missing(after); len(lost) > 0 {
+		r.t.Logf("%d of %d rows acknowledged around the fault are missing (asynchronous replication)", len(lost), len(after))
+	}
+	if both := r.probes.Overlap(time.Second); both > 0 {
+		r.t.Errorf("two nodes acknowledged writes during %v", both)
+	}
+}
+
+// noneLost checks that every acknowledged row is there, also of the time
+// around the fault.
+func (r *run) noneLost() {
+	r.t.Helper()
+	if lost := r.writer.Missing(r.Leader()); len(lost) > 0 {
+		r.t.Errorf("%d acknowledged rows are missing: %v", len(lost), lost[:min(len(lost), 10)])
+	}
+}
+
+// post sends an operator's request and expects a code.
+func post(t *testing.T, n *lab.Node, path, body string, want int) string {
+	t.Helper()
+	code, text, err := n.Call(http.MethodPost, path, body)
+	if err != nil || code != want {
+		t.Fatalf("POST %s %s: got %d %q (%v), want %d", path, body, code, text, err, want)
+	}
+	return text
+}
+
+func count(haystack, needle string) int { return strings.Count(haystack, needle) }
