@@ -65,8 +65,6 @@ func newNode(path string) (*node, error) {
 	if err := n.tell(findings, local.Validate()); err != nil {
 		return nil, err
 	}
-	// Children must not see what was addressed to the agent.
-	config.ScrubEnvironment()
 	if n.dir, err = openStateDir(local); err != nil {
 		return nil, err
 	}
