@@ -216,7 +216,13 @@ func (n *node) reload() {
 	n.log.Info("configuration reloaded")
 }
 
+// saveSession keeps a session for the next start; the zero session means that
+// there is none any more.
 func (n *node) saveSession(s zkdcs.Session) {
+	if s.ID == 0 {
+		n.dir.dropSession()
+		return
+	}
 	if err := n.dir.saveSession(s); err != nil {
 		n.log.Warn("save ZooKeeper session; a restarted agent cannot take it over", "err", err)
 	}

@@ -66,7 +66,7 @@ func (a *Agent) actByJob(ctx context.Context, v decide.View, d decide.Decision) 
 	case decide.Promote:
 		a.promote(ctx)
 	case decide.HandOver:
-		a.startJob(ctx, "hand-over", false, func(ctx context.Context, _ *job) outcome { return a.handOver(ctx, d.Candidate) })
+		a.startJob(ctx, "hand-over", false, func(ctx context.Context, j *job) outcome { return a.handOver(ctx, j, d.Candidate) })
 		a.s.job.stopping = true
 	case decide.Demote:
 		a.demote(ctx, d)

@@ -10,15 +10,16 @@ import (
 	"github.com/pgregent/pgregent/core/lease"
 )
 
-// slowExit is how long after the shutdown checkpoint the postmaster may take
-// to end before the candidates are asked whether they have it already: a
-// hung standby or archiver must not hold up the hand-over.
-const slowExit = 500 * time.Millisecond
+// askEvery is how often a candidate is asked, after the shutdown checkpoint,
+// whether it has received it. The end of the postmaster tells the same, but
+// may take long: it waits for connections that never sent a word, for hung
+// standbys and for the archiver.
+const askEvery = 20 * time.Millisecond
 
 // handOver stops PostgreSQL in order and releases the lock as soon as the
 // shutdown checkpoint is known to be received. candidate may be "".
-func (a *Agent) handOver(ctx context.Context, candidate string) outcome {
-	released, err := a.stopAndRelease(ctx, candidate)
+func (a *Agent) handOver(ctx context.Context, j *job, candidate string) outcome {
+	released, err := a.stopAndRelease(ctx, j, candidate)
 	return outcome{err: err, apply: func(s *state) {
 		if released {
 			s.handedOver, s.won = lease.Now(), false
@@ -26,7 +27,7 @@ func (a *Agent) handOver(ctx context.Context, candidate string) outcome {
 	}}
 }
 
-func (a *Agent) stopAndRelease(ctx context.Context, candidate string) (released bool, err error) {
+func (a *Agent) stopAndRelease(ctx context.Context, j *job, candidate string) (released bool, err error) {
 	shutdown := make(chan cluster.LSN, 1)
 	stopped := make(chan error, 1)
 	go func() {
@@ -40,38 +41,36 @@ func (a *Agent) stopAndRelease(ctx context.Context, candidate string) (released 
 		default:
 		}
 	case end = <-shutdown:
-		err, released = a.awaitExit(ctx, stopped, end, candidate)
+		j.closed.Store(true)
+		released, err = a.awaitExit(ctx, stopped, end, candidate)
 	}
 	if err != nil {
 		return released, fmt.Errorf("stop PostgreSQL: %w", err)
 	}
+	j.closed.Store(true)
 	if !released {
 		err = a.release(ctx, end)
 	}
 	return err == nil, err
 }
 
-// awaitExit waits for the postmaster to end after its shutdown checkpoint. If
-// that takes long it releases the lock as soon as a candidate has the
-// checkpoint: nothing can be written here any more.
-func (a *Agent) awaitExit(ctx context.Context, stopped <-chan error, end cluster.LSN, candidate string) (err error, released bool) {
-	slow := time.NewTimer(slowExit)
-	defer slow.Stop()
+// awaitExit waits for the postmaster to end after its shutdown checkpoint,
+// and releases the lock as soon as a candidate has that checkpoint: nothing
+// can be written here any more.
+func (a *Agent) awaitExit(ctx context.Context, stopped <-chan error, end cluster.LSN, candidate string) (released bool, err error) {
+	ask := time.NewTicker(askEvery)
+	defer ask.Stop()
 	for {
+		if !released && a.received(ctx, end, candidate) {
+			if err := a.release(ctx, end); err != nil {
+				return false, errors.Join(err, <-stopped)
+			}
+			released = true
+		}
 		select {
 		case err := <-stopped:
-			return err, released
-		case <-slow.C:
-			if released {
-				continue
-			}
-			if a.received(ctx, end, candidate) {
-				if err := a.release(ctx, end); err != nil {
-					return errors.Join(err, <-stopped), false
-				}
-				released = true
-			}
-			slow.Reset(slowExit / 5)
+			return released, err
+		case <-ask.C:
 		}
 	}
 }
@@ -97,7 +96,10 @@ func (a *Agent) received(ctx context.Context, end cluster.LSN, candidate string)
 	return false
 }
 
+// release gives the lock away. PostgreSQL is down, or past its shutdown
+// checkpoint: there is nothing left for the guard to guard.
 func (a *Agent) release(ctx context.Context, end cluster.LSN) error {
+	a.writable.Store(false)
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
 	if err := a.o.Store.Release(ctx, cluster.Status{Optime: end}); err != nil {
@@ -124,7 +126,7 @@ func (a *Agent) shutdown(ctx context.Context) error {
 	}
 	a.log.Info("stopping PostgreSQL")
 	if a.o.Store.Lease().Held() && a.s.instance.Running {
-		_, err := a.stopAndRelease(ctx, "")
+		_, err := a.stopAndRelease(ctx, &job{}, "")
 		return err
 	}
 	if err := a.o.Postgres.Stop(ctx, cluster.StopFast, a.s.instance.Primary(), nil); err != nil {

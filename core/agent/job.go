@@ -19,6 +19,9 @@ type job struct {
 	primary atomic.Bool
 	// stopping means that the work takes PostgreSQL down as it is.
 	stopping bool
+	// closed is set once the shutdown checkpoint is written: nothing can be
+	// written here any more, whatever processes are left.
+	closed atomic.Bool
 	// state is shown in the member key meanwhile; "" for what PostgreSQL does.
 	state cluster.State
 }

@@ -113,7 +113,8 @@ func (a *Agent) observePostgres(ctx context.Context) {
 		a.log.Info("PostgreSQL", "state", i.State, "was", s.instance.State, "pid", i.Pid)
 	}
 	s.instance = i
-	a.writable.Store(i.Primary() || (s.job != nil && s.job.primary.Load()))
+	closed := s.job != nil && s.job.closed.Load()
+	a.writable.Store((i.Primary() && !closed) || (s.job != nil && s.job.primary.Load()))
 	if s.won && i.Ready && i.Primary() {
 		s.won = false
 	}

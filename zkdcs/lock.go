@@ -1,0 +1,223 @@
+package zkdcs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+
+	"github.com/go-zookeeper/zk"
+
+	"github.com/pgregent/pgregent/core/cluster"
+	"github.com/pgregent/pgregent/core/lease"
+)
+
+// maxAttempts bounds the tries of one Acquire: the first, one with a fresh
+// failover key, and one for each lost answer.
+const maxAttempts = 4
+
+// errRetry asks for one more attempt to acquire.
+var errRetry = errors.New("try again")
+
+// Acquire creates the leader znode and, in the same transaction, blanks the
+// failover key if view shows a request that is due now or is for this member.
+// It reports false, and no error, if another member was faster. After a lost
+// answer it tries again on the same session until ctx ends; then it returns
+// cluster.ErrOutcomeUnknown, and the lease appears by itself if the znode
+// turns out to be this session's.
+func (s *Store) Acquire(ctx context.Context, view *cluster.Cluster) (bool, error) {
+	ctx, cancel := s.bound(ctx)
+	defer cancel()
+	defer s.view.touch(keyLeader, keyFailover)
+	l, sess, err := s.connected()
+	if err != nil {
+		return false, fmt.Errorf("acquire leader lock: %w", err)
+	}
+	var blank *cluster.Failover
+	if view != nil && view.Failover.Exists && s.concerns(view.Failover) {
+		blank = &view.Failover
+	}
+	won, err := s.attempt(ctx, l, sess, &blank)
+	var doubt error // the first attempt that may have created the znode
+	for range maxAttempts {
+		if doubt == nil && errors.Is(err, cluster.ErrOutcomeUnknown) {
+			doubt = err
+		}
+		again := errors.Is(err, errRetry) || doubt != nil && lostContact(err)
+		if !again {
+			break
+		}
+		if l, sess, err = s.awaitConnected(ctx); err != nil {
+			break
+		}
+		won, err = s.attempt(ctx, l, sess, &blank)
+	}
+	switch {
+	case errors.Is(err, errRetry):
+		err = cluster.ErrConflict
+	case doubt != nil && lostContact(err):
+		err = doubt
+	}
+	if err != nil {
+		return false, fmt.Errorf("acquire leader lock: %w", err)
+	}
+	return won, nil
+}
+
+// lostContact reports that err left open what is stored.
+func lostContact(err error) bool {
+	return errors.Is(err, cluster.ErrOutcomeUnknown) || errors.Is(err, cluster.ErrUnreachable)
+}
+
+// concerns reports whether this member's leadership answers the request.
+func (s *Store) concerns(f cluster.Failover) bool {
+	return f.Due() || f.Pending() && f.Candidate == s.opts.Name
+}
+
+// attempt tries once to create the leader znode. blank is the request to
+// blank, or nil; it is replaced before errRetry is returned.
+func (s *Store) attempt(ctx context.Context, l *link, sess Session, blank **cluster.Failover) (bool, error) {
+	if err := s.claimName(ctx, l, sess); err != nil {
+		return false, err
+	}
+	ops := []any{opCreate(s.paths.of(keyLeader), []byte(s.opts.Name), zk.FlagEphemeral)}
+	if f := *blank; f != nil {
+		ops = append(ops, opSet(s.paths.of(keyFailover), cluster.Failover{}.Encode(), f.Version))
+	}
+	sent := lease.Now()
+	_, failed, err := write(ctx, l, ops...)
+	answer := lease.Now()
+	switch {
+	case err == nil:
+		return s.won(ctx, l, sess, sent, answer)
+	case errors.Is(err, zk.ErrNodeExists):
+		return s.lost(ctx, l, sess)
+	case failed == 1:
+		f, err := s.sameRequest(ctx, l, **blank)
+		if err != nil {
+			return false, err
+		}
+		*blank = f
+		return false, errRetry
+	case errors.Is(err, zk.ErrNoNode): // the base was removed
+		if err := ensureParents(ctx, l, s.paths.of(keyLeader)); err != nil {
+			return false, writeError(err)
+		}
+		return false, errRetry
+	}
+	return false, writeError(err)
+}
+
+// won reads the epoch of the znode that was just created.
+func (s *Store) won(ctx context.Context, l *link, sess Session, sent, answer lease.Instant) (bool, error) {
+	n, err := readNode(ctx, l, s.paths.of(keyLeader))
+	if err != nil {
+		// Created, but without epoch there is no lease: look again.
+		return false, fmt.Errorf("read back leader: %w: %s", cluster.ErrOutcomeUnknown, err)
+	}
+	if !n.exists || n.stat.EphemeralOwner != sess.ID {
+		return false, nil // removed by a stranger since
+	}
+	own := s.own(sess, cluster.Epoch(n.stat.Czxid))
+	if own == nil {
+		return false, nil // the session has ended since
+	}
+	s.proven(own, sent, answer)
+	s.log.Info("leader lock acquired", slog.String("session", hex(sess.ID)), slog.Int64("epoch", int64(own.epoch)))
+	return s.holds(own), nil
+}
+
+// lost looks whose the existing znode is: after a lost answer it may be ours.
+func (s *Store) lost(ctx context.Context, l *link, sess Session) (bool, error) {
+	n, err := readNode(ctx, l, s.paths.of(keyLeader))
+	if err != nil {
+		return false, fmt.Errorf("read back leader: %w: %s", cluster.ErrOutcomeUnknown, err)
+	}
+	if !n.exists || n.stat.EphemeralOwner != sess.ID {
+		return false, nil
+	}
+	s.mu.Lock()
+	s.sess.abandoned = 0
+	s.mu.Unlock()
+	own := s.own(sess, cluster.Epoch(n.stat.Czxid))
+	if own == nil {
+		return false, nil // the session has ended since
+	}
+	if err := s.prove(ctx, l, sess, own); err != nil {
+		return false, err
+	}
+	return s.holds(own), nil
+}
+
+func (s *Store) holds(own *ownership) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.sess.own == own && own.held.Held()
+}
+
+// sameRequest reads the failover key again. It returns the request to blank,
+// or nil if the old one is gone: a new one has not been seen by the caller
+// and stays.
+func (s *Store) sameRequest(ctx context.Context, l *link, old cluster.Failover) (*cluster.Failover, error) {
+	n, err := readNode(ctx, l, s.paths.of(keyFailover))
+	if err != nil {
+		return nil, readError(err)
+	}
+	if !n.exists {
+		return nil, nil
+	}
+	f := cluster.ParseFailover(n.data, n.stat.Version)
+	if f.Leader != old.Leader || f.Candidate != old.Candidate || !f.ScheduledAt.Equal(old.ScheduledAt) {
+		return nil, nil
+	}
+	return &f, nil
+}
+
+// Release writes status and deletes the leader znode in one transaction of
+// the session that owns it; ErrNotLeader if this session does not. The lease
+// is over from the moment of the call, whatever comes of it.
+func (s *Store) Release(ctx context.Context, status cluster.Status) error {
+	s.Abandon()
+	ctx, cancel := s.bound(ctx)
+	defer cancel()
+	defer s.view.touch(keyLeader, keyStatus)
+	l, sess, err := s.connected()
+	if err != nil {
+		return fmt.Errorf("release leader lock: %w", err)
+	}
+	n, err := readNode(ctx, l, s.paths.of(keyLeader))
+	if err != nil {
+		return fmt.Errorf("release leader lock: %w", readError(err))
+	}
+	if !n.exists || n.stat.EphemeralOwner != sess.ID {
+		return fmt.Errorf("release leader lock: %w", cluster.ErrNotLeader)
+	}
+	s.mu.Lock()
+	s.sess.abandoned = cluster.Epoch(n.stat.Czxid)
+	s.mu.Unlock()
+	err = s.asLeader(ctx, l, keyStatus, status.Encode(), opDelete(s.paths.of(keyLeader), 0))
+	if err != nil {
+		return fmt.Errorf("release leader lock: %w", err)
+	}
+	s.log.Info("leader lock released", slog.String("session", hex(sess.ID)))
+	return nil
+}
+
+// asLeader sets key, or creates it, on condition that the leader znode
+// exists, together with more operations. The caller knows that it is ours.
+func (s *Store) asLeader(ctx context.Context, l *link, key string, data []byte, more ...any) error {
+	if err := fits(data); err != nil {
+		return err
+	}
+	path := s.paths.of(key)
+	ops := append([]any{opCheckLeader(s.paths), opSet(path, data, -1)}, more...)
+	_, failed, err := write(ctx, l, ops...)
+	if failed == 1 && errors.Is(err, zk.ErrNoNode) {
+		ops[1] = opCreate(path, data, 0)
+		_, failed, err = write(ctx, l, ops...)
+	}
+	if failed == 0 {
+		return cluster.ErrNotLeader
+	}
+	return writeError(err)
+}

@@ -1,0 +1,46 @@
+package zkdcs
+
+import (
+	"testing"
+	"time"
+
+	"github.com/pgregent/pgregent/core/lease"
+)
+
+func TestProof(t *testing.T) {
+	p := lease.Params{Timeout: 10 * time.Second, Tick: 2 * time.Second, Interval: time.Second}
+	at := func(s float64) lease.Instant {
+		return lease.Instant(100 * time.Second).Add(time.Duration(s * float64(time.Second)))
+	}
+	type write struct{ sent, answered float64 }
+	for name, tc := range map[string]struct {
+		writes []write
+		sent   float64
+		gap    time.Duration
+		woken  bool // by the last
+	}{
+		"the first":                     {[]write{{0, 0.1}}, 0, 0, false},
+		"a first that was slow":         {[]write{{0, 1.5}}, 0, 500 * time.Millisecond, false},
+		"on schedule":                   {[]write{{0, 0}, {1, 1}, {2, 2}}, 2, 0, false},
+		"after a gap":                   {[]write{{0, 0}, {1, 1}, {4, 4}}, 4, 2 * time.Second, true},
+		"a gap counts inside a window":  {[]write{{0, 0}, {1, 1}, {4, 4}, {5, 5}, {7, 7}}, 7, 2 * time.Second, false},
+		"a gap is forgotten":            {[]write{{0, 0}, {1, 1}, {4, 4}, {5, 5}, {6, 6}, {7, 7}, {8, 8}}, 8, 0, false},
+		"an older proof answered later": {[]write{{0, 0}, {2, 2}, {1, 2.5}}, 2, time.Second, false},
+		"a shorter bound is not taken":  {[]write{{0, 0}, {1, 1}, {1.5, 6}}, 1, 0, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			o := &ownership{epoch: 3}
+			var woken bool
+			for _, w := range tc.writes {
+				woken = o.prove(at(w.sent), at(w.answered), p)
+			}
+			if o.held.Sent != at(tc.sent) || o.held.Gap != tc.gap || woken != tc.woken {
+				t.Errorf("got sent %v, gap %v, woken %v, want %v, %v, %v",
+					o.held.Sent.Sub(at(0)), o.held.Gap, woken, tc.sent, tc.gap, tc.woken)
+			}
+			if o.held.Epoch != 3 || len(o.answers) > 6 {
+				t.Errorf("got epoch %d, %d answers", o.held.Epoch, len(o.answers))
+			}
+		})
+	}
+}

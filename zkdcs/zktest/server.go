@@ -1,0 +1,211 @@
+package zktest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// Config says how to start a server.
+type Config struct {
+	// Dir is where configuration, data and log go; it must exist.
+	Dir string
+	// TickTime is the unit of session timeouts, 500 ms by default: timeouts
+	// are then granted between 1 and 10 s.
+	TickTime time.Duration
+	// Port is on 127.0.0.1; 0 means a free one.
+	Port int
+}
+
+// Server is one running ZooKeeper.
+type Server struct {
+	cfg  Config
+	cmd  *exec.Cmd
+	done chan struct{} // closed when the process has been reaped
+}
+
+// startLimit bounds the start of the Java process on a busy machine.
+const startLimit = 60 * time.Second
+
+const classPath = "/usr/share/java/zookeeper.jar:/usr/share/java/slf4j-simple.jar"
+
+// Option changes the configuration of Start.
+type Option func(*Config)
+
+// WithTick sets tickTime.
+func WithTick(d time.Duration) Option { return func(c *Config) { c.TickTime = d } }
+
+// Start starts a server that ends with the test.
+func Start(t testing.TB, opts ...Option) *Server {
+	t.Helper()
+	cfg := Config{Dir: t.TempDir()}
+	for _, o := range opts {
+		o(&cfg)
+	}
+	s, err := Launch(t.Context(), cfg)
+	if err != nil {
+		t.Fatalf("start ZooKeeper: %v", err)
+	}
+	t.Cleanup(s.Kill)
+	return s
+}
+
+// Launch starts a server and waits until it serves. ctx bounds the start
+// only.
+func Launch(ctx context.Context, cfg Config) (*Server, error) {
+	if cfg.TickTime == 0 {
+		cfg.TickTime = 500 * time.Millisecond
+	}
+	if cfg.Port == 0 {
+		port, err := freePort()
+		if err != nil {
+			return nil, fmt.Errorf("find free port: %w", err)
+		}
+		cfg.Port = port
+	}
+	s := &Server{cfg: cfg}
+	if err := s.configure(); err != nil {
+		return nil, fmt.Errorf("write configuration: %w", err)
+	}
+	if err := s.start(ctx); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+func freePort() (int, error) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return 0, err
+	}
+	defer ln.Close()
+	return ln.Addr().(*net.TCPAddr).Port, nil
+}
+
+func (s *Server) configure() error {
+	conf := []string{
+		"tickTime=" + strconv.FormatInt(s.cfg.TickTime.Milliseconds(), 10),
+		"dataDir=" + filepath.Join(s.cfg.Dir, "data"),
+		"clientPort=" + strconv.Itoa(s.cfg.Port),
+		"clientPortAddress=127.0.0.1",
+		"4lw.commands.whitelist=*",
+		"admin.enableServer=false",
+		"maxClientCnxns=0",
+	}
+	if err := os.MkdirAll(filepath.Join(s.cfg.Dir, "data"), 0o755); err != nil {
+		return err
+	}
+	return os.WriteFile(s.configFile(), []byte(strings.Join(conf, "\n")+"\n"), 0o644)
+}
+
+func (s *Server) configFile() string { return filepath.Join(s.cfg.Dir, "zoo.cfg") }
+
+func (s *Server) start(ctx context.Context) error {
+	log, err := os.OpenFile(filepath.Join(s.cfg.Dir, "zookeeper.log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+	if err != nil {
+		return fmt.Errorf("open log: %w", err)
+	}
+	defer log.Close() // the child has its own descriptor
+	cmd := exec.Command("java", "-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1",
+		"-Dzookeeper.forceSync=no", "-cp", s.cfg.Dir+":"+classPath,
+		"org.apache.zookeeper.server.quorum.QuorumPeerMain", s.configFile())
+	cmd.Stdout, cmd.Stderr = log, log
+	if err := cmd.Start(); err != nil {
+		return fmt.Errorf("start java: %w", err)
+	}
+	s.cmd, s.done = cmd, make(chan struct{})
+	go func() {
+		_ = cmd.Wait() // killed as a rule
+		close(s.done)
+	}()
+	if err := s.waitServing(ctx); err != nil {
+		s.Kill()
+		return err
+	}
+	return nil
+}
+
+func (s *Server) waitServing(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, startLimit)
+	defer cancel()
+	poll := time.NewTicker(20 * time.Millisecond)
+	defer poll.Stop()
+	for {
+		if answer, err := s.Command("srvr"); err == nil && strings.Contains(answer, "Mode:") {
+			return nil
+		}
+		select {
+		case <-poll.C:
+		case <-s.done:
+			return errors.New("ZooKeeper exited, see " + filepath.Join(s.cfg.Dir, "zookeeper.log"))
+		case <-ctx.Done():
+			return fmt.Errorf("wait for ZooKeeper: %w", ctx.Err())
+		}
+	}
+}
+
+// Command sends one of ZooKeeper's four letter words.
+func (s *Server) Command(word string) (string, error) {
+	c, err := net.DialTimeout("tcp", s.Addr(), time.Second)
+	if err != nil {
+		return "", fmt.Errorf("connect: %w", err)
+	}
+	defer c.Close()
+	if err := c.SetDeadline(time.Now().Add(2 * time.Second)); err != nil {
+		return "", err
+	}
+	if _, err := io.WriteString(c, word); err != nil {
+		return "", fmt.Errorf("send %s: %w", word, err)
+	}
+	answer, err := io.ReadAll(c)
+	return string(answer), err
+}
+
+// Addr is host:port.
+func (s *Server) Addr() string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(s.cfg.Port)) }
+
+// Pid is the process id of the Java process.
+func (s *Server) Pid() int { return s.cmd.Process.Pid }
+
+// Pause stops the process with SIGSTOP: connections stay, nothing answers.
+func (s *Server) Pause() { _ = s.cmd.Process.Signal(syscall.SIGSTOP) }
+
+// Resume lets a paused process go on.
+func (s *Server) Resume() { _ = s.cmd.Process.Signal(syscall.SIGCONT) }
+
+// Kill ends the process with SIGKILL and waits for its end.
+func (s *Server) Kill() {
+	_ = s.cmd.Process.Kill() // an error means that it has ended already
+	<-s.done
+}
+
+// Stop ends the process with SIGTERM, after ten seconds with SIGKILL.
+func (s *Server) Stop() {
+	s.Resume() // a stopped process would not see the signal
+	_ = s.cmd.Process.Signal(syscall.SIGTERM)
+	select {
+	case <-s.done:
+	case <-time.After(10 * time.Second):
+		s.Kill()
+	}
+}
+
+// Restart kills the process, if it still runs, and starts it again with the
+// same port and data.
+func (s *Server) Restart(ctx context.Context) error {
+	s.Kill()
+	if err := s.start(ctx); err != nil {
+		return fmt.Errorf("restart: %w", err)
+	}
+	return nil
+}

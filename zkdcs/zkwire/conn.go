@@ -1,0 +1,158 @@
+package zkwire
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"sync"
+	"time"
+)
+
+// replyLeast is the body of the smallest answer, its header: xid int32, zxid
+// int64, error int32.
+const replyLeast = 16
+
+// watchEvent is the xid of a message that answers nothing.
+const watchEvent = -1
+
+// ReplyTimeout is how long one request may stay unanswered before the
+// connection is given up for another server: a fifth of the session timeout,
+// so that there is time for another server before the lease runs out, but at
+// least a second, for a slow commit.
+func ReplyTimeout(session time.Duration) time.Duration {
+	return max(session/5, time.Second)
+}
+
+// conn is one connection of the client.
+type conn struct {
+	net.Conn
+	gate *Gate
+
+	mu        sync.Mutex
+	opened    bool // the connect request has been sent
+	handshake time.Time
+	session   Session
+	out, in   scanner
+	sent      []time.Time // of the unanswered requests, oldest first
+	wish      time.Time   // the client's own read deadline
+}
+
+func newConn(raw net.Conn, g *Gate) *conn {
+	c := &conn{
+		Conn: raw, gate: g,
+		handshake: time.Now().Add(g.opts.Handshake),
+		out:       scanner{most: 2 * g.opts.MaxFrame},
+		in:        scanner{least: responseLeast, most: responseMost},
+	}
+	c.applyDeadline()
+	return c
+}
+
+// abort closes the connection; what is still in the send buffer is dropped.
+func (c *conn) abort() {
+	if tcp, ok := c.Conn.(*net.TCPConn); ok {
+		_ = tcp.SetLinger(0) // best effort: closing matters
+	}
+	c.Conn.Close()
+}
+
+// Write sends b, which holds whole frames, the first of them the connect
+// request.
+func (c *conn) Write(b []byte) (int, error) {
+	frame, err := c.outgoing(b)
+	if err != nil {
+		return 0, fmt.Errorf("send frame: %w", err)
+	}
+	if _, err := c.Conn.Write(frame); err != nil {
+		return 0, err
+	}
+	return len(b), nil
+}
+
+func (c *conn) outgoing(b []byte) ([]byte, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.opened {
+		c.opened = true
+		return c.gate.request(b)
+	}
+	now := time.Now()
+	err := c.out.feed(b, func([]byte) error {
+		c.sent = append(c.sent, now)
+		return nil
+	})
+	c.applyDeadline()
+	return b, err
+}
+
+// Read passes on what arrives after looking at it.
+func (c *conn) Read(b []byte) (int, error) {
+	n, err := c.Conn.Read(b)
+	if n > 0 {
+		if ferr := c.incoming(b[:n]); ferr != nil {
+			c.Close()
+			return 0, fmt.Errorf("receive frame: %w", ferr)
+		}
+	}
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		c.gate.overdue()
+		c.Close()
+	}
+	return n, err
+}
+
+func (c *conn) incoming(b []byte) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	err := c.in.feed(b, c.frame)
+	c.applyDeadline()
+	return err
+}
+
+// frame looks at one message from the server. c.mu is held.
+func (c *conn) frame(prefix []byte) error {
+	if c.session.ID == 0 {
+		s, err := parseResponse(prefix)
+		if err != nil {
+			return err
+		}
+		c.session = s
+		c.in.least, c.in.most = replyLeast, c.gate.opts.MaxFrame
+		return c.gate.answered(s)
+	}
+	if int32(binary.BigEndian.Uint32(prefix)) == watchEvent || len(c.sent) == 0 {
+		return nil
+	}
+	c.gate.measured(time.Since(c.sent[0]))
+	c.sent = c.sent[1:]
+	return nil
+}
+
+// SetReadDeadline notes the client's wish; the earliest deadline counts.
+func (c *conn) SetReadDeadline(t time.Time) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.wish = t
+	return c.applyDeadline()
+}
+
+// applyDeadline sets the earliest of the deadlines that apply: the
+// handshake's, the client's, and that of the oldest unanswered request. c.mu
+// is held, or c is not shared yet.
+func (c *conn) applyDeadline() error {
+	at := c.wish
+	earliest := func(t time.Time) {
+		if at.IsZero() || t.Before(at) {
+			at = t
+		}
+	}
+	switch {
+	case c.session.ID == 0:
+		earliest(c.handshake)
+	case len(c.sent) > 0:
+		earliest(c.sent[0].Add(ReplyTimeout(c.session.Timeout)))
+	}
+	return c.Conn.SetReadDeadline(at)
+}
