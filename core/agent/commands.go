@@ -47,7 +47,7 @@ func (a *Agent) do(ctx context.Context, c command) error {
 func (a *Agent) Restart(ctx context.Context, timeout time.Duration) error {
 	r := &request{timeout: timeout, done: make(chan error, 1)}
 	err := a.do(ctx, func(s *state) {
-		if s.job != nil || s.restart != nil {
+		if (s.job != nil && !s.job.quick) || s.restart != nil {
 			r.done <- a.busy()
 			return
 		}
@@ -69,7 +69,7 @@ func (a *Agent) Reinitialize(ctx context.Context, force bool) error {
 			accepted <- ErrNoLeader
 		case s.cluster.LeaderName() == a.o.Name:
 			accepted <- ErrIsLeader
-		case s.job != nil && !force:
+		case s.job != nil && !s.job.quick && !force:
 			accepted <- a.busy()
 		default:
 			if s.job != nil {

@@ -19,12 +19,18 @@ type job struct {
 	primary atomic.Bool
 	// stopping means that the work takes PostgreSQL down as it is.
 	stopping bool
+	// quick work is over in a moment: operators' requests wait for it instead
+	// of being refused.
+	quick bool
 	// closed is set once the shutdown checkpoint is written: nothing can be
 	// written here any more, whatever processes are left.
 	closed atomic.Bool
 	// state is shown in the member key meanwhile; "" for what PostgreSQL does.
 	state cluster.State
 }
+
+// quickJobs are the kinds of work that end by themselves within seconds.
+var quickJobs = map[string]bool{"reload": true, "follow": true, "check divergence": true}
 
 // outcome is what a job hands back to the loop.
 type outcome struct {
@@ -47,6 +53,7 @@ func (a *Agent) startJob(ctx context.Context, kind string, primary bool, work fu
 	if primary {
 		a.writable.Store(true)
 	}
+	j.quick = quickJobs[kind]
 	done := a.s.jobDone
 	go func() {
 		defer cancel()

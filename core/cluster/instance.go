@@ -90,6 +90,15 @@ type Upstream struct {
 	Port int
 }
 
+// StartOptions tell how PostgreSQL is to be started.
+type StartOptions struct {
+	// Standby starts in recovery, following Upstream (nil: nobody).
+	Standby  bool
+	Upstream *Upstream
+	// Timeout bounds the wait until it accepts connections.
+	Timeout time.Duration
+}
+
 // StopMode is how PostgreSQL is asked to stop.
 type StopMode int
 

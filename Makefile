@@ -1,0 +1,64 @@
+# "make help" lists the targets.
+
+GOFUMPT     = mvdan.cc/gofumpt@v0.12.0
+STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
+
+GO      ?= go
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+COMMIT  ?= $(shell git rev-parse --short HEAD 2>/dev/null || echo unknown)
+# The date of the commit, not of the build, so that builds can be repeated.
+DATE    ?= $(shell git log -1 --format=%cI 2>/dev/null || echo unknown)
+# -s -w leave out the symbol table; stack traces keep their names.
+LDFLAGS  = -s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT) -X main.date=$(DATE)
+GOBUILD  = CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)'
+
+.DEFAULT_GOAL := build
+.PHONY: build deps test unit e2e lint fmt fuzz bench demo demo-down clean help
+
+build: ## build bin/pgregent and bin/pgregentctl
+	$(GOBUILD) -o bin/pgregent ./cmd/pgregent
+	$(GOBUILD) -o bin/pgregentctl ./cmd/pgregentctl
+
+deps: ## install PostgreSQL, ZooKeeper and HAProxy for the tests, if missing
+	./test/deps/install.sh
+
+test: deps ## all tests: go vet, then everything with the race detector
+	$(GO) vet ./...
+	$(GO) test -race -shuffle=on -count=1 ./...
+
+unit: ## the tests that need no server
+	$(GO) test -race -shuffle=on -count=1 ./core/cluster/... ./core/config/... ./core/decide/... ./core/lease/...
+
+e2e: deps build ## the tests of whole clusters
+	$(GO) test -race -shuffle=on -count=1 -timeout 30m ./test/e2e/...
+
+lint: ## go vet, gofumpt, staticcheck, go mod tidy; changes nothing
+	$(GO) vet ./...
+	@unformatted=$$($(GO) run $(GOFUMPT) -l .) || exit 1; \
+	if [ -n "$$unformatted" ]; then echo "not gofumpt-formatted:"; echo "$$unformatted"; exit 1; fi
+	$(GO) run $(STATICCHECK) ./...
+	$(GO) mod tidy -diff
+
+fmt: ## format all Go files
+	$(GO) run $(GOFUMPT) -w .
+
+FUZZTIME ?= 30s
+fuzz: ## feed random configurations to the parser for FUZZTIME
+	$(GO) test -run '^$$' -fuzz FuzzLoad -fuzztime $(FUZZTIME) -fuzzminimizetime 0x ./core/config
+
+bench: ## run all benchmarks once
+	$(GO) test -run '^$$' -bench . -benchmem ./...
+
+demo: deps build ## start a cluster of three on this machine and leave it running
+	$(GOBUILD) -o bin/pgregent-demo ./test/demo
+	./bin/pgregent-demo up
+
+demo-down: ## end and remove what "make demo" started
+	$(GO) run ./test/demo down
+
+clean: ## remove what was built
+	rm -rf bin
+
+help: ## list the targets
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | \
+		awk -F ':.*## ' '{ printf "%-10s %s\n", $$1, $$2 }'

@@ -1,0 +1,234 @@
+package config
+
+import (
+	"encoding/json"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/pgregent/pgregent/core/cluster"
+)
+
+// checkKeys compares the document with the known keys: unknown ones and
+// values of the wrong kind become findings.
+func (d *document) checkKeys() {
+	schema := newSchema()
+	c := keyChecker{doc: d, root: schema}
+	c.section(d.root, schema, "")
+	for _, p := range protections {
+		if v := d.lookup(p.path); v != nil && !isOff(v) {
+			d.report(Warning, p.path, v, "not supported by this build: %s", p.meaning)
+		}
+	}
+}
+
+// isOff reports whether v is a way to write "not wanted".
+func isOff(v any) bool {
+	if b, ok := cluster.ParseBool(v); ok {
+		return !b
+	}
+	list, ok := v.([]any)
+	return ok && len(list) == 0 || v == "" || v == "none"
+}
+
+type keyChecker struct {
+	doc  *document
+	root *schemaKey
+}
+
+func (c *keyChecker) section(o *cluster.Object, s *schemaKey, path string) {
+	for name, v := range o.All() {
+		at := join(path, name)
+		known := s.children[name]
+		if known == nil {
+			c.unknown(s, path, name, v)
+			continue
+		}
+		if v == nil {
+			continue
+		}
+		if sub, ok := v.(*cluster.Object); ok && known.kind == section {
+			c.section(sub, known, at)
+			continue
+		}
+		c.value(known.kind, at, v)
+	}
+}
+
+// value checks one value that is not null.
+func (c *keyChecker) value(k kind, path string, v any) {
+	if k == text && isBool(v) {
+		c.doc.report(Error, path, v, "must be text: this word is a boolean in YAML, put it in quotes")
+		return
+	}
+	if !k.accepts(v) {
+		c.doc.report(Error, path, v, "%s", k.allowed())
+	}
+}
+
+func isBool(v any) bool {
+	_, ok := v.(bool)
+	return ok
+}
+
+// accepts reports whether v, which is not null, fits.
+func (k kind) accepts(v any) bool {
+	switch k {
+	case opaque:
+		return true
+	case text:
+		return isScalar(v)
+	case boolean:
+		_, ok := cluster.ParseBool(v)
+		return ok
+	case textList:
+		list, ok := v.([]any)
+		return isScalar(v) || ok && all(list, isScalar)
+	case optionList:
+		return acceptsOptions(v)
+	case textMap:
+		o, ok := v.(*cluster.Object)
+		return ok && allValues(o, func(v any) bool { return v == nil || isScalar(v) })
+	}
+	_, ok := v.(*cluster.Object)
+	return ok
+}
+
+func acceptsOptions(v any) bool {
+	scalarOrNull := func(v any) bool { return v == nil || isScalar(v) }
+	switch v := v.(type) {
+	case *cluster.Object:
+		return allValues(v, scalarOrNull)
+	case []any:
+		return all(v, func(item any) bool {
+			o, ok := item.(*cluster.Object)
+			return isScalar(item) || ok && o.Len() == 1 && allValues(o, scalarOrNull)
+		})
+	}
+	return false
+}
+
+func isScalar(v any) bool {
+	switch v.(type) {
+	case string, bool, json.Number:
+		return true
+	}
+	return false
+}
+
+func all(list []any, ok func(any) bool) bool {
+	return !slices.ContainsFunc(list, func(v any) bool { return !ok(v) })
+}
+
+func allValues(o *cluster.Object, ok func(any) bool) bool {
+	for _, v := range o.All() {
+		if !ok(v) {
+			return false
+		}
+	}
+	return true
+}
+
+// unknown reports a key that is not in the schema at path.
+func (c *keyChecker) unknown(s *schemaKey, path, name string, v any) {
+	at := join(path, name)
+	switch {
+	case path == "" && name == "citus":
+		c.doc.report(Error, at, v, "Citus groups are not supported by this build")
+	case path == "" && slices.Contains(otherStores, name):
+		c.doc.unknown(at, "this build speaks ZooKeeper; the section has no effect")
+	case c.dynamicOnly(path, name):
+		c.doc.unknown(at, "only the dynamic configuration has this key; here it has no effect (first value: bootstrap.dcs.%s)", at)
+	case isMethod(path, v):
+	default:
+		c.doc.unknown(at, "unknown key%s", c.suggest(s, path, name))
+	}
+}
+
+// dynamicOnly reports whether a key would be known in the dynamic
+// configuration.
+func (c *keyChecker) dynamicOnly(path, name string) bool {
+	dcs := c.root.children["bootstrap"].children["dcs"]
+	switch path {
+	case "":
+		return dcs.children[name] != nil
+	case "postgresql":
+		return dcs.children[path].children[name] != nil
+	}
+	return false
+}
+
+// isMethod reports whether v is a custom bootstrap or replica method: a
+// mapping with a command, under a name that the operator chose.
+func isMethod(path string, v any) bool {
+	o, ok := v.(*cluster.Object)
+	at := path == "bootstrap" || path == "postgresql" || path == "bootstrap.dcs.postgresql"
+	return ok && at && o.Has("command")
+}
+
+// suggest returns "; did you mean X?" for the nearest known name beside
+// name, or else for the same name in another section.
+func (c *keyChecker) suggest(s *schemaKey, path, name string) string {
+	best, bestDistance := "", 1+max(1, len(name)/3)
+	for _, known := range slices.Sorted(maps.Keys(s.children)) {
+		if d := distance(strings.ToLower(name), known); d < bestDistance {
+			best, bestDistance = known, d
+		}
+	}
+	if best != "" {
+		return "; did you mean " + join(path, best) + "?"
+	}
+	if other := elsewhere(c.root, "", name); other != "" {
+		return "; did you mean " + other + "?"
+	}
+	return ""
+}
+
+// elsewhere returns the shortest path of a known key with this name.
+func elsewhere(s *schemaKey, path, name string) string {
+	best := ""
+	for _, child := range slices.Sorted(maps.Keys(s.children)) {
+		at := join(path, child)
+		if child != name {
+			at = elsewhere(s.children[child], at, name)
+		}
+		if at != "" && (best == "" || len(at) < len(best)) {
+			best = at
+		}
+	}
+	return best
+}
+
+// distance is the Levenshtein distance in bytes.
+func distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			substitute := diagonal
+			if a[i] != b[j] {
+				substitute++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(substitute, row[j]+1, row[j+1]+1)
+		}
+	}
+	return row[len(b)]
+}
+
+// lookup returns the value at a dotted path, or nil.
+func (d *document) lookup(path string) any {
+	var v any = d.root
+	for part := range strings.SplitSeq(path, ".") {
+		o, ok := v.(*cluster.Object)
+		if !ok {
+			return nil
+		}
+		v = o.Get(part)
+	}
+	return v
+}

@@ -1,0 +1,203 @@
+package postgres
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/user"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+)
+
+// inspectData looks at the data directory: whether there is nothing in it,
+// and if there is, why it cannot be used ("" if it can).
+func (s *Server) inspectData() (empty bool, problem string) {
+	dir := s.config().DataDir
+	info, err := os.Stat(dir)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return true, ""
+	case err != nil:
+		return false, fmt.Sprintf("data directory %s cannot be read: %v; check the mount and the permissions of its parents", dir, err)
+	case !info.IsDir():
+		return false, fmt.Sprintf("data directory %s is not a directory; remove it or change postgresql.data_dir", dir)
+	}
+	if s.incomplete() {
+		return true, "" // a copy that was cut off is worth nothing
+	}
+	entries, err := os.ReadDir(dir)
+	if err == nil && holdsNothing(entries) {
+		return true, ""
+	}
+	if owner, ok := info.Sys().(*syscall.Stat_t); ok && int(owner.Uid) != os.Geteuid() {
+		return false, fmt.Sprintf("data directory %s belongs to user %s, but this agent runs as user %s; run it as %[2]s or chown the directory",
+			dir, userName(int(owner.Uid)), userName(os.Geteuid()))
+	}
+	if err != nil {
+		return false, fmt.Sprintf("data directory %s (owner %s) cannot be read: %v; chmod 0700 %[1]s", dir, userName(os.Geteuid()), err)
+	}
+	for _, name := range []string{"PG_VERSION", "global/pg_control"} {
+		f, err := os.Open(filepath.Join(dir, name))
+		if err != nil {
+			return false, fmt.Sprintf("data directory %s (owner %s) is not a usable cluster: %v; restore it, or move it away to let it be created anew",
+				dir, userName(os.Geteuid()), err)
+		}
+		_ = f.Close() // opened for reading only
+	}
+	return false, ""
+}
+
+// holdsNothing: what a mount point has, and hidden files, do not count.
+func holdsNothing(entries []os.DirEntry) bool {
+	for _, e := range entries {
+		if e.Name() != "lost+found" && !strings.HasPrefix(e.Name(), ".") {
+			return false
+		}
+	}
+	return true
+}
+
+func userName(uid int) string {
+	if u, err := user.LookupId(strconv.Itoa(uid)); err == nil {
+		return u.Username
+	}
+	return strconv.Itoa(uid)
+}
+
+// markerPath is a file beside the data directory that exists while its
+// content is being made. An agent that starts and finds it knows that initdb,
+// a copy or a rewind was cut off.
+func (s *Server) markerPath() string {
+	dir := filepath.Clean(s.config().DataDir)
+	return filepath.Join(filepath.Dir(dir), "."+filepath.Base(dir)+".incomplete")
+}
+
+func (s *Server) incomplete() bool {
+	_, err := os.Lstat(s.markerPath())
+	return err == nil
+}
+
+// markIncomplete makes the marker durable before the first change.
+func (s *Server) markIncomplete(what string) error {
+	path := s.markerPath()
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return fmt.Errorf("mark data directory as incomplete: %w", err)
+	}
+	if err := writeFile(path, []byte(what+"\n"), 0o600); err != nil {
+		return fmt.Errorf("mark data directory as incomplete: %w", err)
+	}
+	return nil
+}
+
+// markComplete removes the marker.
+func (s *Server) markComplete() error {
+	if err := os.Remove(s.markerPath()); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("mark data directory as complete: %w", err)
+	}
+	return nil
+}
+
+// linkedDirs are the places outside the data directory that belong to it:
+// targets of a linked pg_wal and of the tablespaces, by their links.
+func linkedDirs(dataDir string) map[string]string {
+	links := []string{filepath.Join(dataDir, "pg_wal")}
+	spaces, err := os.ReadDir(filepath.Join(dataDir, "pg_tblspc"))
+	if err == nil {
+		for _, e := range spaces {
+			links = append(links, filepath.Join(dataDir, "pg_tblspc", e.Name()))
+		}
+	}
+	out := map[string]string{}
+	for _, l := range links {
+		target, err := os.Readlink(l)
+		if err != nil {
+			continue // not a link
+		}
+		if !filepath.IsAbs(target) {
+			target = filepath.Join(filepath.Dir(l), target)
+		}
+		out[l] = target
+	}
+	return out
+}
+
+// RemoveData empties the data directory, with the WAL and the tablespaces
+// that it links to. The directory itself stays: it may be a mount point.
+func (s *Server) RemoveData() error {
+	if s.find() != nil {
+		return errors.New("remove data directory: PostgreSQL runs")
+	}
+	if err := s.emptyData(); err != nil {
+		return fmt.Errorf("remove data directory: %w", err)
+	}
+	return s.markComplete()
+}
+
+func (s *Server) emptyData() error {
+	dir := s.config().DataDir
+	if filepath.Clean(dir) == "/" {
+		return errors.New("the data directory is the root directory")
+	}
+	var errs []error
+	for _, target := range linkedDirs(dir) {
+		errs = append(errs, emptyDir(target))
+	}
+	s.forgetData()
+	return errors.Join(append(errs, emptyDir(dir))...)
+}
+
+// emptyDir removes everything in dir; a missing dir is fine.
+func emptyDir(dir string) error {
+	entries, err := os.ReadDir(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	errs := []error{err}
+	for _, e := range entries {
+		if e.Name() != "lost+found" {
+			errs = append(errs, os.RemoveAll(filepath.Join(dir, e.Name())))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// MoveDataAside renames the data directory to <data_dir>.failed, in place of
+// an older one, and so the WAL and tablespaces that it links to.
+func (s *Server) MoveDataAside() error {
+	if s.find() != nil {
+		return errors.New("move data directory aside: PostgreSQL runs")
+	}
+	dir := filepath.Clean(s.config().DataDir)
+	if real, err := filepath.EvalSymlinks(dir); err == nil {
+		dir = real
+	}
+	const suffix = ".failed"
+	var errs []error
+	for link, target := range linkedDirs(dir) {
+		errs = append(errs, replaceDir(target, target+suffix), os.Remove(link), os.Symlink(target+suffix, link))
+	}
+	errs = append(errs, replaceDir(dir, dir+suffix))
+	if err := errors.Join(errs...); err != nil {
+		return fmt.Errorf("move data directory aside: %w", err)
+	}
+	s.forgetData()
+	return s.markComplete()
+}
+
+func replaceDir(from, to string) error {
+	if err := os.RemoveAll(to); err != nil {
+		return err
+	}
+	return os.Rename(from, to)
+}
+
+// forgetData drops what is remembered of the data directory.
+func (s *Server) forgetData() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.realDir, s.segment, s.control, s.timeline = "", 0, controlCache{}, 0
+	s.followKnown, s.following = false, nil
+}

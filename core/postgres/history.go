@@ -1,0 +1,81 @@
+package postgres
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/pgregent/pgregent/core/cluster"
+)
+
+// parseHistory reads a timeline history file: rows of timeline, switch point
+// and reason between tabs; comments and blank lines.
+func parseHistory(text string) (cluster.History, error) {
+	h := cluster.History{}
+	for line := range strings.SplitSeq(text, "\n") {
+		line = strings.TrimSpace(line)
+		if line == "" || strings.HasPrefix(line, "#") {
+			continue
+		}
+		f := strings.SplitN(line, "\t", 3)
+		if len(f) < 2 {
+			return nil, fmt.Errorf("parse timeline history: row %q", line)
+		}
+		tl, err := strconv.ParseUint(strings.TrimSpace(f[0]), 10, 32)
+		if err != nil {
+			return nil, fmt.Errorf("parse timeline history: row %q: %w", line, err)
+		}
+		lsn, err := cluster.ParseLSN(strings.TrimSpace(f[1]))
+		if err != nil {
+			return nil, fmt.Errorf("parse timeline history: %w", err)
+		}
+		e := cluster.HistoryEntry{Timeline: cluster.Timeline(tl), LSN: lsn}
+		if len(f) > 2 {
+			e.Reason = f[2]
+		}
+		h = append(h, e)
+	}
+	return h, nil
+}
+
+// TimelineHistory reads the rows of the current timeline's history file;
+// empty on timeline 1. The time of the last row is the file's.
+func (s *Server) TimelineHistory(ctx context.Context) (cluster.History, error) {
+	tl, err := s.currentTimeline(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("read timeline history: %w", err)
+	}
+	if tl <= 1 {
+		return cluster.History{}, nil
+	}
+	path := filepath.Join(s.config().DataDir, "pg_wal", fmt.Sprintf("%08X.history", uint32(tl)))
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("read timeline history: %w", err)
+	}
+	h, err := parseHistory(string(text))
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", filepath.Base(path), err)
+	}
+	if info, err := os.Stat(path); err == nil && len(h) > 0 {
+		h[len(h)-1].At = info.ModTime().Format("2006-01-02T15:04:05.000000-07:00")
+	}
+	return h, nil
+}
+
+// currentTimeline is the local server's, from SQL when it answers, else from
+// the control file.
+func (s *Server) currentTimeline(ctx context.Context) (cluster.Timeline, error) {
+	if pm := s.find(); pm != nil {
+		if st, err := s.status(ctx); err == nil {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			return max(st.in.Timeline, s.timeline), nil
+		}
+	}
+	head, err := readControlHead(s.config().DataDir)
+	return head.Timeline, err
+}

@@ -1,0 +1,111 @@
+package postgres
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/pgregent/pgregent/core/cluster"
+	"github.com/pgregent/pgregent/core/config"
+)
+
+// setting is one row of pg_settings.
+type setting struct {
+	name, value, unit, kind, shown string
+	pending                        bool
+}
+
+// refreshPending finds out which parameters wait for a restart: those that
+// the server itself says, from the files, and those on its command line that
+// differ from what the next start would use.
+func (s *Server) refreshPending(ctx context.Context, pm *postmaster) error {
+	cfg := s.config()
+	db, err := s.pool()
+	if err != nil {
+		return err
+	}
+	names := make([]string, 0, len(cfg.Controlled))
+	for _, p := range cfg.Controlled {
+		names = append(names, "'"+strings.ReplaceAll(p.Name, "'", "''")+"'")
+	}
+	rows, err := db.QueryContext(ctx, `SELECT name, coalesce(setting, ''), coalesce(unit, ''), vartype,
+  coalesce(pg_catalog.current_setting(name, true), ''), pending_restart
+FROM pg_catalog.pg_settings WHERE context <> 'internal' AND (pending_restart OR name IN (`+strings.Join(append(names, "''"), ",")+`)) ORDER BY name`)
+	if err != nil {
+		return fmt.Errorf("ask for pending restart: %w", translate(err))
+	}
+	defer rows.Close()
+	reason := &cluster.Object{}
+	for rows.Next() {
+		var row setting
+		if err := rows.Scan(&row.name, &row.value, &row.unit, &row.kind, &row.shown, &row.pending); err != nil {
+			return fmt.Errorf("ask for pending restart: %w", translate(err))
+		}
+		if wanted, waits := row.waits(cfg); waits {
+			change := &cluster.Object{}
+			change.Set("old_value", row.shown)
+			change.Set("new_value", wanted)
+			reason.Set(row.name, change)
+		}
+	}
+	if err := rows.Err(); err != nil {
+		return fmt.Errorf("ask for pending restart: %w", translate(err))
+	}
+	s.mu.Lock()
+	if s.pm == pm {
+		s.pending, s.pendingOf = reason, pm
+	}
+	s.mu.Unlock()
+	return nil
+}
+
+// waits reports whether the parameter waits for a restart, and for which
+// value ("?" if it is not one of ours).
+func (row setting) waits(cfg config.Postgres) (string, bool) {
+	if wanted, ok := parameter(cfg.Controlled, row.name); ok {
+		switch {
+		case row.name == "hot_standby", row.same(wanted):
+			return "", false
+		case row.name == "wal_level" && wanted == "hot_standby" && row.value == "replica":
+			return "", false
+		}
+		return row.spell(wanted), true
+	}
+	if !row.pending {
+		return "", false
+	}
+	if wanted, ok := parameter(cfg.Parameters, row.name); ok {
+		return row.spell(wanted), true
+	}
+	return "?", true
+}
+
+// spell writes booleans as the server does.
+func (row setting) spell(wanted string) string {
+	if row.kind != "bool" {
+		return wanted
+	}
+	if on, ok := cluster.ParseBool(wanted); ok && on {
+		return "on"
+	} else if ok {
+		return "off"
+	}
+	return wanted
+}
+
+// same compares the running value with a wanted text.
+func (row setting) same(wanted string) bool {
+	switch row.kind {
+	case "bool", "enum":
+		return strings.EqualFold(row.spell(wanted), row.value)
+	case "integer", "real":
+		if n, err := strconv.ParseFloat(row.value, 64); err == nil {
+			if w, err := strconv.ParseFloat(wanted, 64); err == nil {
+				return n == w
+			}
+		}
+		return wanted == row.value || wanted == row.shown
+	}
+	return wanted == row.value
+}

@@ -1,0 +1,83 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strings"
+
+	"github.com/pgregent/pgregent/core/cluster"
+)
+
+// rewindBegun is what pg_rewind says before its first change.
+const rewindBegun = "rewinding from last common checkpoint"
+
+// Rewind makes the stopped data directory a copy of up's from where the logs
+// parted. A running server is stopped first. After an error the directory is
+// as before, or is marked as incomplete if pg_rewind had begun to change it.
+func (s *Server) Rewind(ctx context.Context, up cluster.Upstream) error {
+	if err := s.rewind(ctx, up); err != nil {
+		return fmt.Errorf("rewind to %s: %w", address(up), err)
+	}
+	return nil
+}
+
+func (s *Server) rewind(ctx context.Context, up cluster.Upstream) error {
+	if err := s.Stop(ctx, cluster.StopFast, false, nil); err != nil {
+		return err
+	}
+	cfg := s.config()
+	d, err := s.controlData(ctx)
+	if err != nil {
+		return err
+	}
+	if !d.control().RewindPossible {
+		return errors.New("neither wal_log_hints nor data checksums are on")
+	}
+	// pg_rewind reads restore_command from our file, and runs a single-user
+	// server after a crash, which refuses standby mode.
+	if _, err := s.writeConf(ctx, role{standby: true, up: &up}); err != nil {
+		return err
+	}
+	if err := removeFiles(cfg.DataDir, "standby.signal", "recovery.signal", "promote"); err != nil {
+		return err
+	}
+	args, err := s.rewindArgs(up)
+	if err != nil {
+		return err
+	}
+	if err := s.markIncomplete("rewind"); err != nil {
+		return err
+	}
+	out, err := s.tool(ctx, tool{
+		name: "pg_rewind", args: args,
+		env: append(passEnv(cfg), "PGOPTIONS=-c statement_timeout=0"),
+	})
+	s.mu.Lock()
+	s.timeline, s.control = 0, controlCache{}
+	s.mu.Unlock()
+	if err != nil && (strings.Contains(out, rewindBegun) || strings.Contains(err.Error(), rewindBegun)) {
+		return err
+	}
+	return errors.Join(err, s.markComplete())
+}
+
+func (s *Server) rewindArgs(up cluster.Upstream) ([]string, error) {
+	cfg := s.config()
+	major, err := majorVersion(cfg.DataDir)
+	if err != nil {
+		return nil, err
+	}
+	words := clientWords(database(cfg), rewindUser(cfg), up, major)
+	words = append(words, word{"target_session_attrs", "read-write"})
+	args := []string{"-D", cfg.DataDir, "--source-server=" + conninfo(words)}
+	inside := !outside(cfg)
+	if !inside && major >= 15 {
+		args = append(args, "--config-file="+filepath.Join(configDir(cfg), "postgresql.conf"))
+	}
+	if command, _ := parameter(cfg.RecoveryConf, "restore_command"); command != "" && (inside || major >= 15) {
+		args = append(args, "--restore-target-wal")
+	}
+	return args, nil
+}
