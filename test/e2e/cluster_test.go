@@ -273,7 +273,7 @@ func TestZooKeeperStopsAndReturns(t *testing.T) {
 func TestDivergedPrimaryIsRewound(t *testing.T) {
 	r := under(t, fast)
 	// The standbys are cut off, then the leader writes what nobody gets.
-	r.leader.MustExec("ALTER ROLE replicator CONNECTION LIMIT 0")
+	r.leader.MustExec("ALTER ROLE replicator NOLOGIN")
 	r.settle()
 	r.leader.MustExec("SELECT pg_terminate_backend(pid) FROM pg_stat_replication")
 	r.leader.MustExec("CREATE TABLE only_here AS SELECT generate_series(1, 1000) AS n")
@@ -285,7 +285,7 @@ func TestDivergedPrimaryIsRewound(t *testing.T) {
 		return ""
 	})
 	r.Wait(10*time.Second, "the new leader to accept writes", func() string {
-		if _, err := r.Leader().Query("ALTER ROLE replicator CONNECTION LIMIT -1"); err != nil {
+		if _, err := r.Leader().Query("ALTER ROLE replicator LOGIN"); err != nil {
 			return err.Error()
 		}
 		return ""

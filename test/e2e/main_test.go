@@ -75,8 +75,8 @@ func (r *run) settle() {
 // promises. It returns the write gap.
 func (r *run) recovered(limit time.Duration) time.Duration {
 	r.t.Helper()
+	r.writer.AwaitMore(50, limit) // a view of before the fault may still look healthy
 	leader := r.WaitHealthy(limit)
-	r.writer.AwaitMore(50, 20*time.Second)
 	gap := r.writer.Gap(r.from)
 	r.check(leader)
 	return gap

@@ -3,6 +3,7 @@ package lab
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
@@ -94,7 +95,7 @@ func New(t testing.TB, o Options) *Lab {
 	}
 	l := &Lab{T: t, dir: dir, http: &http.Client{Timeout: 60 * time.Second}, cred: credentials(t, dir)}
 	t.Cleanup(l.end)
-	l.ZK = zktest.Start(t)
+	l.ZK = zktest.Start(t, zktest.WithTick(2*time.Second))
 	for i := range o.Nodes {
 		l.Nodes = append(l.Nodes, l.newNode(fmt.Sprintf("pg%d", i+1), o))
 	}
@@ -133,11 +134,11 @@ func (l *Lab) end() {
 	for _, n := range l.Nodes {
 		n.KillAll()
 	}
-	if l.T.Failed() {
+	if l.T.Failed() || os.Getenv("PGREGENT_LAB_LOGS") != "" {
 		for _, n := range l.Nodes {
 			n.dumpLog()
 		}
-		if keep := os.Getenv("PGREGENT_KEEP_LAB"); keep != "" {
+		if os.Getenv("PGREGENT_KEEP_LAB") != "" {
 			l.T.Logf("kept %s", l.dir)
 			return
 		}
@@ -259,15 +260,20 @@ func (l *Lab) Wait(limit time.Duration, what string, missing func() string) {
 	l.T.Fatalf("waited %v for %s: %s", limit, what, last)
 }
 
-// freePort returns a port that was free a moment ago.
+// freePort returns a port that was free a moment ago, from below the range
+// that the kernel gives to outgoing connections.
 func freePort(t testing.TB) int {
 	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	for range 100 {
+		port := 15000 + rand.IntN(15000)
+		ln, err := net.Listen("tcp", "127.0.0.1:"+strconv.Itoa(port))
+		if err == nil {
+			_ = ln.Close()
+			return port
+		}
 	}
-	defer func() { _ = ln.Close() }()
-	return ln.Addr().(*net.TCPAddr).Port
+	t.Fatal("no free port found")
+	return 0
 }
 
 // BinDir is where the newest installed PostgreSQL has its programs.

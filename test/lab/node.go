@@ -73,7 +73,6 @@ restapi:
   connect_address: 127.0.0.1:%d
 zookeeper:
   hosts: ['%s']
-  tick_time: 500ms
 bootstrap:
   dcs:
 %s
@@ -93,6 +92,9 @@ postgresql:
   parameters:
     unix_socket_directories: %s
     fsync: 'off'
+    log_min_messages: log
+    log_line_prefix: '%%m [%%p] '
+    log_checkpoints: 'off'
   pg_hba:
   - local all all trust
   - host all all 127.0.0.1/32 scram-sha-256
