@@ -10,6 +10,7 @@ import (
 
 	"github.com/go-zookeeper/zk"
 
+	"github.com/pgregent/pgregent/core/lease"
 	"github.com/pgregent/pgregent/zkdcs/zkwire"
 )
 
@@ -32,6 +33,7 @@ type link struct {
 	slots    chan struct{}
 	signal   chan struct{} // a value after each change of state
 	attaches atomic.Int64  // handshakes completed
+	begun    atomic.Int64  // lease.Instant of the last connection, before its handshake
 	attached atomic.Bool
 	expired  atomic.Bool
 	over     chan struct{}
@@ -78,6 +80,8 @@ func (l *link) event(e zk.Event) {
 		return
 	}
 	switch e.State {
+	case zk.StateConnected:
+		l.begun.Store(int64(lease.Now()))
 	case zk.StateHasSession:
 		l.attaches.Add(1)
 		l.attached.Store(true)

@@ -42,6 +42,13 @@ func (o *ownership) prove(sent, answered lease.Instant, p lease.Params) (afterGa
 	return afterGap
 }
 
+// reattached begins the history of answers anew: attaching to a server
+// touches the session at the ZooKeeper leader, so silence from before does
+// not count any more. begun is from before the handshake.
+func (o *ownership) reattached(begun lease.Instant) {
+	o.answers = append(o.answers[:0:0], begun)
+}
+
 // prune forgets answers that are out of the window; the newest of them stays,
 // as the begin of the first gap inside.
 func (o *ownership) prune(p lease.Params) {

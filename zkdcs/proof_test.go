@@ -44,3 +44,16 @@ func TestProof(t *testing.T) {
 		})
 	}
 }
+
+func TestSilenceBeforeAReattachmentDoesNotCount(t *testing.T) {
+	p := lease.Params{Timeout: 10 * time.Second, Tick: 2 * time.Second, Interval: time.Second}
+	start := lease.Instant(100 * time.Second)
+	o := &ownership{epoch: 3}
+	o.prove(start, start, p)
+	back := start.Add(8 * time.Second)
+	o.reattached(back)
+	o.prove(back.Add(10*time.Millisecond), back.Add(1300*time.Millisecond), p)
+	if got, want := o.held.Gap, 300*time.Millisecond; got != want || o.held.Sent != back.Add(10*time.Millisecond) {
+		t.Errorf("gap %v, sent %v after the reattachment; want %v, 10ms", got, o.held.Sent.Sub(back), want)
+	}
+}

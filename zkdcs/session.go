@@ -10,6 +10,7 @@ import (
 	"github.com/go-zookeeper/zk"
 
 	"github.com/pgregent/pgregent/core/cluster"
+	"github.com/pgregent/pgregent/core/lease"
 )
 
 const (
@@ -130,6 +131,11 @@ func (s *Store) setUp(ctx context.Context, l *link, first bool) error {
 		}
 	}
 	s.takeSession(sess)
+	s.mu.Lock()
+	if s.sess.own != nil {
+		s.sess.own.reattached(lease.Instant(l.begun.Load()))
+	}
+	s.mu.Unlock()
 	if s.opts.Name != "" {
 		if err := s.setUpOwner(ctx, l, sess); err != nil {
 			return err

@@ -7,15 +7,20 @@ import (
 	"github.com/pgregent/pgregent/core/lease"
 )
 
-// guardEvery is how often the guard compares the clock with the hard
-// deadline. It is part of the time that lease.Lease.Hard leaves for killing.
-const guardEvery = 50 * time.Millisecond
+const (
+	// guardEvery is how often the guard compares the clock with the hard
+	// deadline. It is part of the time that lease.Lease.Hard leaves for
+	// killing.
+	guardEvery = 50 * time.Millisecond
+	// killAgain is the pause before a server that is still believed writable
+	// is killed once more: the loop needs a moment to see that it is dead.
+	killAgain = time.Second
+)
 
 // guard kills PostgreSQL at the hard deadline of the lease. It shares nothing
-// with the loop but three atomics, so that a slow loop cannot hold it up.
+// with the loop but atomics, so that a slow loop cannot hold it up.
 func (a *Agent) guard(ctx context.Context) {
-	var hard lease.Instant // 0: nothing to guard
-	held := false
+	var g guardState
 	tick := time.NewTicker(guardEvery)
 	defer tick.Stop()
 	for {
@@ -24,18 +29,8 @@ func (a *Agent) guard(ctx context.Context) {
 			return
 		case <-tick.C:
 		}
-		if !a.writable.Load() || a.paused.Load() {
-			hard, held = 0, false
-			continue
-		}
-		now, l := lease.Now(), a.o.Store.Lease()
-		switch {
-		case l.Held():
-			hard, held = l.Hard(), true
-		case held: // the znode is gone: an orderly stop's time is left at most
-			hard, held = min(hard, now.Add(lease.StopBudget(0))), false
-		}
-		if hard == 0 || now.Before(hard) {
+		now := lease.Now()
+		if !g.due(now, a.o.Store.Lease(), a.writable.Load() && !a.paused.Load()) {
 			continue
 		}
 		a.log.Error("the lease is over and PostgreSQL may still accept writes: killing it")
@@ -43,7 +38,29 @@ func (a *Agent) guard(ctx context.Context) {
 			a.log.Error("kill PostgreSQL", "err", err)
 			continue
 		}
-		hard = 0
+		g.notBefore = now.Add(killAgain)
 		a.Wake()
 	}
+}
+
+// guardState is what the guard remembers from tick to tick.
+type guardState struct {
+	hard      lease.Instant // 0: nothing to guard
+	held      bool          // the lease, at the last tick
+	notBefore lease.Instant
+}
+
+// due reports whether PostgreSQL must be killed now. writable says that it
+// may accept writes.
+func (g *guardState) due(now lease.Instant, l lease.Lease, writable bool) bool {
+	switch {
+	case !writable:
+		g.hard, g.held = 0, false
+		return false
+	case l.Held():
+		g.hard, g.held = l.Hard(), true
+	case g.held: // the znode is gone: an orderly stop's time is left at most
+		g.hard, g.held = min(g.hard, now.Add(lease.StopBudget(0))), false
+	}
+	return g.hard != 0 && now >= g.hard && now >= g.notBefore
 }

@@ -12,6 +12,10 @@ import (
 // counts as unreachable in this round, and the lease decides what follows.
 const loadLimit = 1500 * time.Millisecond
 
+// silentLimit is that bound while the store is known not to answer: its
+// return is an event, which is not to be waited for here.
+const silentLimit = 50 * time.Millisecond
+
 // observeLimit bounds one look at PostgreSQL.
 const observeLimit = 2500 * time.Millisecond
 
@@ -26,7 +30,7 @@ func (a *Agent) observeStore(ctx context.Context) {
 			a.o.SaveConfig(s.dynamic)
 		}
 	}
-	ctx, cancel := context.WithTimeout(ctx, loadLimit)
+	ctx, cancel := context.WithTimeout(ctx, a.loadLimit(now))
 	defer cancel()
 	c, err := a.o.Store.Load(ctx)
 	if err != nil {
@@ -47,6 +51,18 @@ func (a *Agent) observeStore(ctx context.Context) {
 	if changed {
 		a.views.signal()
 	}
+}
+
+// loadLimit leaves a leader at its soft deadline no time to wait.
+func (a *Agent) loadLimit(now lease.Instant) time.Duration {
+	limit := loadLimit
+	if a.s.storeErr != "" {
+		limit = silentLimit
+	}
+	if l := a.o.Store.Lease(); l.Held() {
+		limit = min(limit, max(l.Remaining(now), silentLimit))
+	}
+	return limit
 }
 
 // noteLeader tracks since when the lock is free and logs its owner.

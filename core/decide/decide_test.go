@@ -299,7 +299,9 @@ func downCases() []testCase {
 			v.StartFailed, v.Peers, v.Backoff = true, []Peer{}, now.Add(time.Second)
 		}, Wait, "leader-crashed-fail-over", "nobody"},
 		{"lock holder down in recovery", healthy, func(v *View) { down(v); v.Instance.Standby = true }, StartStandby, "leader-down-standby", ""},
-		{"lock holder down, lease at its end", healthy, func(v *View) { down(v); v.Lease = proven(25 * time.Second) }, Wait, "down-lease-ending", ""},
+		{"lock holder down, lease at its end", healthy, func(v *View) { down(v); v.Lease = proven(25 * time.Second) }, Wait, "lease-unproven", ""},
+		{"lock holder read-only, lease over", standbyOf, func(v *View) { v.Lease = proven(25 * time.Second) }, Wait, "lease-unproven", ""},
+		{"lock holder down, lease over, store silent: read-only", healthy, func(v *View) { down(v); v.Lease, v.StoreErr = proven(25*time.Second), "silent" }, StartStandby, "down-store-unreadable", ""},
 		{"handed over: waits for the new leader", standbyOf, func(v *View) { down(v); free(v); v.HandedOver = now.Add(-time.Second) }, Wait, "await-new-leader", ""},
 		{"handed over long ago: starts", standbyOf, func(v *View) { down(v); free(v); v.HandedOver = now.Add(-awaitLeader) }, StartStandby, "start-standby", "nobody"},
 		{"down: compares with the leader first", standbyOf, func(v *View) { down(v); v.Divergence = cluster.DivergenceUnknown }, CheckDivergence, "down-check", ""},

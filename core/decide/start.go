@@ -91,6 +91,14 @@ func releaseOr(v View, otherwise Decision) Decision {
 func downRules() []Rule {
 	return []Rule{
 		{
+			Name: "lease-unproven",
+			Doc:  "The lock is this session's, but its lease is not proven (any more): nothing becomes writable before it is.",
+			When: func(v View) bool { return v.Lease.Held() && !v.holds() && (v.readable() || v.Instance.Running) },
+			Then: func(View) Decision {
+				return Decision{Verb: Wait, Again: 100 * time.Millisecond, Reason: "the lease is not proven; waiting for the store to take a write"}
+			},
+		},
+		{
 			Name: "down-store-unreadable",
 			Doc:  "PostgreSQL is down and ZooKeeper does not answer: start read-only, which is always safe.",
 			When: func(v View) bool { return v.down() && !v.readable() && !v.holds() },
@@ -120,14 +128,6 @@ func downRules() []Rule {
 			When: func(v View) bool { return v.down() && v.holds() },
 			Then: func(View) Decision {
 				return Decision{Verb: StartStandby, Reason: "holds the lock and is down in recovery"}
-			},
-		},
-		{
-			Name: "down-lease-ending",
-			Doc:  "PostgreSQL is down and the lease is at its end: nothing is started as primary.",
-			When: func(v View) bool { return v.down() && v.Lease.Held() },
-			Then: func(View) Decision {
-				return Decision{Verb: Wait, Again: 200 * time.Millisecond, Reason: "the lease is not proven; waiting for the store"}
 			},
 		},
 		{
