@@ -33,6 +33,9 @@ type Options struct {
 	Node func(name string) string
 	// Lazy starts no agents.
 	Lazy bool
+	// Program is run with the configuration file; "" for our agent. Other
+	// agents that read Patroni's configuration can be compared by it.
+	Program string
 }
 
 // Lab is one cluster under test.
@@ -107,6 +110,16 @@ func New(t testing.TB, o Options) *Lab {
 	}
 	l.WaitHealthy(60 * time.Second)
 	return l
+}
+
+// AddNode makes a further node without starting it.
+func (l *Lab) AddNode(name string, o Options) *Node {
+	if o.DCS == "" {
+		o.DCS = DefaultDCS
+	}
+	n := l.newNode(name, o)
+	l.T.Cleanup(n.KillAll)
+	return n
 }
 
 // credentials makes the agents run as the postgres user when the test runs
@@ -224,7 +237,7 @@ func healthyDoc(doc *cluster.Object, want int) string {
 		switch {
 		case cluster.Text(m.Get("role")) == "leader" && cluster.Text(m.Get("state")) == "running":
 			leaders++
-		case cluster.Text(m.Get("state")) == "streaming":
+		case cluster.Text(m.Get("state")) == "streaming", cluster.Text(m.Get("role")) == "replica" && cluster.Text(m.Get("state")) == "running" && cluster.Text(m.Get("lag")) == "0":
 			streaming++
 		}
 	}

@@ -37,6 +37,7 @@ type Node struct {
 	LogFile  string
 
 	lab     *Lab
+	program string
 	cmd     *exec.Cmd
 	exited  chan struct{}
 	started bool
@@ -45,7 +46,7 @@ type Node struct {
 func (l *Lab) newNode(name string, o Options) *Node {
 	base := filepath.Join(l.dir, name)
 	n := &Node{
-		Name: name, lab: l, RESTPort: freePort(l.T), SQLPort: freePort(l.T),
+		Name: name, lab: l, program: o.Program, RESTPort: freePort(l.T), SQLPort: freePort(l.T),
 		DataDir: filepath.Join(base, "data"), Config: filepath.Join(l.dir, name+".yml"), LogFile: filepath.Join(l.dir, name+".log"),
 	}
 	if err := os.MkdirAll(base, 0o700); err != nil {
@@ -114,9 +115,12 @@ func indent(text, by string) string {
 // Start starts the agent.
 func (n *Node) Start() {
 	n.lab.T.Helper()
-	path, err := Binary()
-	if err != nil {
-		n.lab.T.Fatal(err)
+	path := n.program
+	if path == "" {
+		var err error
+		if path, err = Binary(); err != nil {
+			n.lab.T.Fatal(err)
+		}
 	}
 	log, err := os.OpenFile(n.LogFile, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
 	if err != nil {
