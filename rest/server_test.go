@@ -179,8 +179,14 @@ func TestAuthentication(t *testing.T) {
 		t.Errorf("got %d reloads, want 1", got)
 	}
 	for _, c := range []struct{ method, path string }{
-		{"PATCH", "/config"}, {"PUT", "/config"}, {"POST", "/switchover"}, {"DELETE", "/switchover"},
-		{"POST", "/failover"}, {"POST", "/restart"}, {"DELETE", "/restart"}, {"POST", "/reinitialize"},
+		{"PATCH", "/config"},
+		{"PUT", "/config"},
+		{"POST", "/switchover"},
+		{"DELETE", "/switchover"},
+		{"POST", "/failover"},
+		{"POST", "/restart"},
+		{"DELETE", "/restart"},
+		{"POST", "/reinitialize"},
 	} {
 		if got := send(t, c.method, address, c.path, "not JSON"); got.code != 401 {
 			t.Errorf("%s %s: got %d, want 401", c.method, c.path, got.code)

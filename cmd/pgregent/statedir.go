@@ -46,7 +46,7 @@ func openStateDir(local *config.Local) (*stateDir, error) {
 	}
 	if err := syscall.Flock(int(d.lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
 		_ = d.lock.Close()
-		return nil, fmt.Errorf("Can't start; there is already a node named '%s' running with state_dir %s", local.Name, d.dir)
+		return nil, fmt.Errorf("there is already a node named '%s' running with state_dir %s", local.Name, d.dir)
 	}
 	return d, nil
 }

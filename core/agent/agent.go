@@ -17,9 +17,10 @@ import (
 // give: readers branch on it, so it is Patroni's, not ours.
 const CompatVersion = "4.1.4"
 
-// lookEvery is how often the local PostgreSQL is looked at without any
-// event; it bounds how long a promotion by hand goes unnoticed.
-const lookEvery = time.Second
+// lookEvery is how often the local PostgreSQL is looked at without any event.
+// It bounds how old the replication lag is that health checks answer with;
+// starts, stops and promotions, also by hand, are events.
+const lookEvery = 2 * time.Second
 
 // Options are what an Agent needs.
 type Options struct {
@@ -148,7 +149,8 @@ func (a *Agent) turn(ctx context.Context) (time.Duration, error) {
 }
 
 // nextLook bounds the wait for events by the decision's own wish, the regular
-// look and the soft deadline of the lease.
+// look, and half of what is left of the lease: the published end of the lease
+// must not pass while it is being renewed.
 func (a *Agent) nextLook(d decide.Decision) time.Duration {
 	again := lookEvery
 	if d.Again > 0 {
@@ -156,7 +158,7 @@ func (a *Agent) nextLook(d decide.Decision) time.Duration {
 	}
 	if l := a.o.Store.Lease(); l.Held() {
 		if left := l.Remaining(lease.Now()); left > 0 {
-			again = min(again, left)
+			again = min(again, max(left/2, 50*time.Millisecond))
 		}
 	}
 	return max(again, 10*time.Millisecond)

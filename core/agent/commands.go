@@ -12,11 +12,11 @@ import (
 // The reasons for which an operator's request is refused.
 var (
 	ErrBusy     = errors.New("already in progress")
-	ErrNoLeader = errors.New("Cluster has no leader, can not reinitialize")
+	ErrNoLeader = errors.New("cluster has no leader, can not reinitialize")
 	// ErrStillStarting means that the server did not accept connections in
 	// time and goes on trying.
 	ErrStillStarting = errors.New("postgres is still starting")
-	ErrIsLeader      = errors.New("I am the leader, can not reinitialize")
+	ErrIsLeader      = errors.New("this node is the leader, can not reinitialize")
 )
 
 // request is an operator's wish that waits for its turn in the loop.
@@ -132,8 +132,13 @@ func (a *Agent) WaitCluster(ctx context.Context, ok func(*cluster.Cluster) bool)
 	}
 }
 
+// freshLimit bounds Fresh: peers that ask for it in a race give up soon.
+const freshLimit = 700 * time.Millisecond
+
 // Fresh looks at the local PostgreSQL now and returns the status with it.
 func (a *Agent) Fresh(ctx context.Context) *cluster.NodeStatus {
+	ctx, cancel := context.WithTimeout(ctx, freshLimit)
+	defer cancel()
 	st := *a.status.Load()
 	i := a.o.Postgres.Observe(ctx)
 	i.State, i.PendingRestart, i.PendingReason = st.Instance.State, st.Instance.PendingRestart, st.Instance.PendingReason

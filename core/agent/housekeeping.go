@@ -26,7 +26,6 @@ type housekeeper struct {
 	lastRun     lease.Instant
 	lastEpoch   cluster.Epoch
 	lastMembers int
-	status      cluster.Status
 	slots       map[string]cluster.LSN
 	gone        map[string]lease.Instant // slots of members not seen any more
 	known       map[string]bool

@@ -165,7 +165,9 @@ func ParseSync(text []byte, version int32) SyncState {
 	if err != nil {
 		return s
 	}
-	s.Leader, _ = o.Get("leader").(string)
+	if s.Leader, _ = o.Get("leader").(string); s.Leader == "" {
+		return s // the other fields mean nothing without it
+	}
 	q, _ := ParseInt(o.Get("quorum"))
 	s.Quorum = int(q)
 	names, _ := o.Get("sync_standby").(string)
@@ -216,26 +218,25 @@ func (s Status) Encode() []byte {
 // ParseStatus reads the status key, or the bare number of older releases.
 // What cannot be read is left empty.
 func ParseStatus(text []byte) Status {
-	if n, ok := ParseInt(string(text)); ok {
-		return Status{Optime: LSN(n)}
+	if n, ok := lsnOf(string(text)); ok {
+		return Status{Optime: n}
 	}
 	o, err := ParseObject(text)
 	if err != nil {
 		return Status{}
 	}
 	var s Status
-	n, _ := ParseInt(o.Get("optime"))
-	s.Optime = LSN(n)
+	s.Optime, _ = lsnOf(o.Get("optime"))
 	slots := o.Object("slots")
 	if nested, ok := o.Get("slots").(string); ok {
 		slots, _ = ParseObject([]byte(nested))
 	}
 	for name, v := range slots.All() {
-		if n, ok := ParseInt(v); ok {
+		if n, ok := lsnOf(v); ok {
 			if s.Slots == nil {
 				s.Slots = map[string]LSN{}
 			}
-			s.Slots[name] = LSN(n)
+			s.Slots[name] = n
 		}
 	}
 	list, _ := o.Get("retain_slots").([]any)
@@ -293,6 +294,9 @@ func (h History) MarshalJSON() ([]byte, error) {
 
 // ParseHistory reads the history key; nil if it cannot be read.
 func ParseHistory(text []byte) History {
+	if !json.Valid(text) { // the decoder alone would not see text after the array
+		return nil
+	}
 	var rows [][]any
 	dec := json.NewDecoder(strings.NewReader(string(text)))
 	dec.UseNumber()
@@ -304,12 +308,12 @@ func ParseHistory(text []byte) History {
 		if len(row) < 3 {
 			return nil
 		}
-		tl, ok1 := ParseInt(row[0])
-		lsn, ok2 := ParseInt(row[1])
+		tl, ok1 := timelineOf(row[0])
+		lsn, ok2 := lsnOf(row[1])
 		if !ok1 || !ok2 {
 			return nil
 		}
-		e := HistoryEntry{Timeline: Timeline(tl), LSN: LSN(lsn), Reason: Text(row[2])}
+		e := HistoryEntry{Timeline: tl, LSN: lsn, Reason: Text(row[2])}
 		if len(row) > 3 {
 			e.At, _ = row[3].(string)
 		}

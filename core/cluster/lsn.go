@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 )
@@ -30,6 +31,25 @@ func ParseLSN(s string) (LSN, error) {
 		return 0, fmt.Errorf("parse lsn %q: %w", s, ErrBadLSN)
 	}
 	return LSN(h<<32 | l), nil
+}
+
+// lsnOf reads a position as keys hold it: a number of bytes or its digits.
+// Negative numbers are refused: as LSN they would be ahead of everybody.
+func lsnOf(v any) (LSN, bool) {
+	n, ok := ParseInt(v)
+	if !ok || n < 0 {
+		return 0, false
+	}
+	return LSN(n), true
+}
+
+// timelineOf reads a timeline as keys hold it.
+func timelineOf(v any) (Timeline, bool) {
+	n, ok := ParseInt(v)
+	if !ok || n < 0 || n > math.MaxUint32 {
+		return 0, false
+	}
+	return Timeline(n), true
 }
 
 // String gives PostgreSQL's text form.

@@ -113,7 +113,7 @@ func ParseMember(name string, text []byte) Member {
 		return m
 	}
 	str := func(key string) string { s, _ := o.Get(key).(string); return s }
-	num := func(key string) int64 { n, _ := ParseInt(o.Get(key)); return n }
+	lsn := func(key string) LSN { n, _ := lsnOf(o.Get(key)); return n }
 	flag := func(key string) bool { b, _ := ParseBool(o.Get(key)); return b }
 	m.Data = MemberData{
 		ConnURL: str("conn_url"), APIURL: str("api_url"),
@@ -122,14 +122,34 @@ func ParseMember(name string, text []byte) Member {
 		CheckpointPending: o.Has("checkpoint_after_promote") && !flag("checkpoint_after_promote"),
 		Tags:              NewTags(o.Object("tags")),
 		PendingRestart:    flag("pending_restart"), PendingRestartReason: o.Object("pending_restart_reason"),
-		XLogLocation: LSN(num("xlog_location")), ReplayLSN: LSN(num("replay_lsn")), ReceiveLSN: LSN(num("receive_lsn")),
-		ReplicationState: str("replication_state"), Timeline: Timeline(num("timeline")),
+		XLogLocation: lsn("xlog_location"), ReplayLSN: lsn("replay_lsn"), ReceiveLSN: lsn("receive_lsn"),
+		ReplicationState: str("replication_state"),
 		ScheduledRestart: o.Object("scheduled_restart"), Pause: flag("pause"),
 	}
-	if kw := o.Object("conn_kwargs"); m.Data.ConnURL == "" && kw != nil {
-		m.Data.ConnURL = fmt.Sprintf("postgres://%s:%s/%s", Text(kw.Get("host")), Text(kw.Get("port")), Text(kw.Get("dbname")))
+	m.Data.Timeline, _ = timelineOf(o.Get("timeline"))
+	if m.Data.ConnURL == "" {
+		m.Data.ConnURL = urlOfKeywords(o.Object("conn_kwargs"))
 	}
 	return m
+}
+
+// urlOfKeywords makes the connection URL of the keywords that some releases
+// write in its place, with libpq's defaults; "" without a host.
+func urlOfKeywords(kw *Object) string {
+	text := func(key, otherwise string) string {
+		if v := kw.Get(key); truthy(v) {
+			return Text(v)
+		}
+		return otherwise
+	}
+	host := text("host", "")
+	if host == "" {
+		return ""
+	}
+	if strings.Contains(host, ":") { // IPv6
+		host = "[" + strings.Trim(host, "[]") + "]"
+	}
+	return "postgres://" + host + ":" + text("port", "5432") + "/" + text("dbname", "postgres")
 }
 
 func parseLegacyMember(text string) MemberData {

@@ -23,11 +23,16 @@ type Object struct {
 // ErrNotObject means that a JSON text is valid but is not an object.
 var ErrNotObject = errors.New("not a JSON object")
 
-// ParseObject reads one JSON object. For duplicate keys the last value wins.
+// maxDepth bounds the nesting of what is read. Python's reader gives up near
+// 1000, and the time to write an object grows with the square of its depth.
+const maxDepth = 1000
+
+// ParseObject reads one JSON object, nested at most 1000 deep. For duplicate
+// keys the last value wins.
 func ParseObject(text []byte) (*Object, error) {
 	dec := json.NewDecoder(bytes.NewReader(text))
 	dec.UseNumber()
-	v, err := decodeValue(dec)
+	v, err := decodeValue(dec, maxDepth)
 	if err != nil {
 		return nil, fmt.Errorf("parse JSON: %w", err)
 	}
@@ -41,18 +46,21 @@ func ParseObject(text []byte) (*Object, error) {
 	return o, nil
 }
 
-func decodeValue(dec *json.Decoder) (any, error) {
+func decodeValue(dec *json.Decoder, depth int) (any, error) {
 	tok, err := dec.Token()
 	if err != nil {
 		return nil, err
 	}
+	if _, nests := tok.(json.Delim); nests && depth == 0 {
+		return nil, fmt.Errorf("nested deeper than %d", maxDepth)
+	}
 	switch tok {
 	case json.Delim('{'):
-		return decodeObject(dec)
+		return decodeObject(dec, depth-1)
 	case json.Delim('['):
 		list := []any{}
 		for dec.More() {
-			v, err := decodeValue(dec)
+			v, err := decodeValue(dec, depth-1)
 			if err != nil {
 				return nil, err
 			}
@@ -64,14 +72,14 @@ func decodeValue(dec *json.Decoder) (any, error) {
 	return tok, nil
 }
 
-func decodeObject(dec *json.Decoder) (*Object, error) {
+func decodeObject(dec *json.Decoder, depth int) (*Object, error) {
 	o := &Object{}
 	for dec.More() {
 		key, err := dec.Token()
 		if err != nil {
 			return nil, err
 		}
-		v, err := decodeValue(dec)
+		v, err := decodeValue(dec, depth)
 		if err != nil {
 			return nil, err
 		}

@@ -59,23 +59,19 @@ func ParseSettings(o *Object) (s Settings, warnings []string) {
 	p.seconds("ttl", &s.TTL, MinTTL)
 	p.seconds("loop_wait", &s.LoopWait, 1)
 	p.seconds("retry_timeout", &s.RetryTimeout, 1)
-	var lag int64 = int64(s.MaximumLagOnFailover)
+	lag := int64(s.MaximumLagOnFailover)
 	p.integer("maximum_lag_on_failover", &lag)
-	s.MaximumLagOnFailover = LSN(max(lag, 0))
+	s.MaximumLagOnFailover = LSN(lag)
 	p.boolean(o, "check_timeline", &s.CheckTimeline)
 	p.seconds(p.newer("primary_start_timeout", "master_start_timeout"), &s.PrimaryStartTimeout, 0)
 	p.seconds(p.newer("primary_stop_timeout", "master_stop_timeout"), &s.PrimaryStopTimeout, 0)
 	var rows int64
 	p.integer("max_timelines_history", &rows)
-	s.MaxTimelinesHistory = int(max(rows, 0))
+	s.MaxTimelinesHistory = int(rows)
 	p.seconds("member_slots_ttl", &s.MemberSlotsTTL, 0)
 	p.boolean(o, "failsafe_mode", &s.FailsafeMode)
 	p.boolean(o, "pause", &s.Pause)
-	if v := Text(o.Get("synchronous_mode")); strings.EqualFold(v, "quorum") {
-		s.SynchronousMode = "quorum"
-	} else if on, _ := ParseBool(o.Get("synchronous_mode")); on {
-		s.SynchronousMode = "on"
-	}
+	p.synchronousMode(&s.SynchronousMode)
 	pg := o.Object("postgresql")
 	p.boolean(pg, "use_slots", &s.UseSlots)
 	p.boolean(pg, "use_pg_rewind", &s.UsePgRewind)
@@ -128,7 +124,22 @@ func (p *settingsParser) integer(key string, dst *int64) {
 		p.warn("%s: %q is not an integer; %d is used", key, Text(v), *dst)
 		return
 	}
+	if n < 0 {
+		n = 0
+		p.warn("%s: %q is below the minimum; 0 is used", key, Text(v))
+	}
 	*dst = n
+}
+
+func (p *settingsParser) synchronousMode(dst *string) {
+	if strings.EqualFold(Text(p.o.Get("synchronous_mode")), "quorum") {
+		*dst = "quorum"
+		return
+	}
+	var on bool
+	if p.boolean(p.o, "synchronous_mode", &on); on {
+		*dst = "on"
+	}
 }
 
 func (p *settingsParser) boolean(o *Object, key string, dst *bool) {
@@ -162,7 +173,7 @@ func (p *settingsParser) fit(s *Settings) {
 // PostgreSQL's time units (us ms s min h d).
 func ParseSeconds(v any) (time.Duration, error) {
 	if n, ok := ParseInt(v); ok {
-		return time.Duration(n) * time.Second, nil
+		return times(n, time.Second)
 	}
 	text := strings.TrimSpace(Text(v))
 	units := []struct {
@@ -172,9 +183,19 @@ func ParseSeconds(v any) (time.Duration, error) {
 	for _, u := range units {
 		if digits, ok := strings.CutSuffix(text, u.name); ok {
 			if n, ok := ParseInt(strings.TrimSpace(digits)); ok {
-				return time.Duration(n) * u.unit, nil
+				return times(n, u.unit)
 			}
 		}
 	}
 	return 0, fmt.Errorf("%q is not a duration", text)
+}
+
+// times refuses more than some 73 years, so that the sum of a few durations
+// still fits.
+func times(n int64, unit time.Duration) (time.Duration, error) {
+	const limit = time.Duration(1 << 61)
+	if most := int64(limit / unit); n < -most || n > most {
+		return 0, fmt.Errorf("%d times %v is out of range", n, unit)
+	}
+	return time.Duration(n) * unit, nil
 }

@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"encoding/json"
+	"math"
 	"strconv"
 	"strings"
 )
@@ -149,7 +150,10 @@ func ParseInt(v any) (int64, bool) {
 			return n, true
 		}
 		f, err := v.Float64()
-		return int64(f), err == nil
+		if err != nil || math.Abs(f) >= 1<<63 {
+			return 0, false
+		}
+		return int64(f), true
 	case string:
 		n, err := strconv.ParseInt(strings.TrimSpace(v), 10, 64)
 		return n, err == nil

@@ -96,8 +96,11 @@ func TestAsk(t *testing.T) {
 		name, err string
 		reachable bool
 	}{
-		{"up", "", true}, {"hung", "no answer within 1s", false}, {"refused", "connection refused", false},
-		{"none", "not an http address", false}, {"moved", "read status", false},
+		{"up", "", true},
+		{"hung", "no answer within 1s", false},
+		{"refused", "connection refused", false},
+		{"none", "not an http address", false},
+		{"moved", "read status", false},
 	} {
 		if p := got[i]; p.Name != want.name || p.Reachable != want.reachable || !strings.Contains(p.Err, want.err) {
 			t.Errorf("got %+v, want %+v", p, want)
