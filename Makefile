@@ -46,11 +46,16 @@ FUZZTIME ?= 30s
 fuzz: ## feed random configurations to the parser for FUZZTIME
 	$(GO) test -run '^$$' -fuzz FuzzLoad -fuzztime $(FUZZTIME) -fuzzminimizetime 0x ./core/config
 
-bench: ## run all benchmarks once
-	$(GO) test -run '^$$' -bench . -benchmem ./...
+BENCHTIME ?= 5x
+bench: deps ## the write gap of switchover and crash, an idle agent's cost, REST; beside Patroni if installed
+	$(GO) test -run '^$$' -bench . -benchtime $(BENCHTIME) -timeout 60m ./test/bench
+	$(GO) test -run '^$$' -bench . -benchmem ./rest/...
 
-demo: deps build ## start a cluster of three on this machine and leave it running
+.PHONY: bin/pgregent-demo
+bin/pgregent-demo:
 	$(GOBUILD) -o bin/pgregent-demo ./test/demo
+
+demo: deps build bin/pgregent-demo ## start a cluster of three on this machine and leave it running
 	./bin/pgregent-demo up
 
 demo-down: ## end and remove what "make demo" started

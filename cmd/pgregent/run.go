@@ -96,7 +96,7 @@ func (n *node) wire(local *config.Local) error {
 	if first == nil && local.Bootstrap != nil {
 		first = local.Bootstrap.DCS
 	}
-	settings, _ := cluster.ParseSettings(first)
+	settings, _ := local.Settings(first)
 	pg, warnings := local.Postgres(first)
 	for _, w := range warnings {
 		n.log.Warn("configuration", "finding", w)
@@ -129,6 +129,7 @@ func (n *node) agentOptions(local *config.Local, pg config.Postgres, cached *clu
 		Name: local.Name, Scope: local.Scope, InstanceID: id, Tags: local.Tags,
 		ConnURL:      "postgres://" + net.JoinHostPort(pg.ConnectHost, strconv.Itoa(pg.ConnectPort)) + "/" + pg.Database,
 		APIURL:       "http://" + local.RESTAPI.ConnectAddress + "/patroni",
+		Settings:     func(o *cluster.Object) (cluster.Settings, []string) { return n.local.Load().Settings(o) },
 		CachedConfig: cached, SaveConfig: n.saveDynamic,
 		Store: n.store, Postgres: n.postgres, Peers: newPeers(), Logger: n.log,
 	}

@@ -35,6 +35,9 @@ type Options struct {
 	// BootstrapConfig is the first dynamic configuration; nil means that
 	// this node never bootstraps a cluster.
 	BootstrapConfig *cluster.Object
+	// Settings merges the dynamic configuration with what is set locally. Its
+	// second result is one sentence for each value not used as written.
+	Settings func(dynamic *cluster.Object) (cluster.Settings, []string)
 	// CachedConfig is the dynamic configuration that was last in force here,
 	// used until the store answers; may be nil.
 	CachedConfig *cluster.Object

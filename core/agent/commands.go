@@ -106,7 +106,10 @@ func wait(ctx context.Context, done <-chan error) error {
 // Reload takes over new tags and makes PostgreSQL take over its new local
 // configuration in the next round.
 func (a *Agent) Reload(ctx context.Context, tags cluster.Tags) error {
-	return a.do(ctx, func(s *state) { s.tags, s.configured = tags, nil })
+	return a.do(ctx, func(s *state) {
+		s.tags, s.configured = tags, nil
+		s.settings, _ = a.o.Settings(s.dynamic)
+	})
 }
 
 // LoadCluster reads the store afresh.

@@ -91,7 +91,7 @@ func (a *Agent) adoptSettings(ctx context.Context) {
 		first := s.dynamic == nil || s.dynamic.String() != s.cluster.Config.Object.String()
 		s.dynamic = s.cluster.Config.Object
 		if first {
-			settings, warnings := cluster.ParseSettings(s.dynamic)
+			settings, warnings := a.o.Settings(s.dynamic)
 			for _, w := range warnings {
 				a.log.Warn("dynamic configuration", "finding", w)
 			}

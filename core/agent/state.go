@@ -72,7 +72,7 @@ func newState(o Options) state {
 	if s.dynamic == nil {
 		s.dynamic = o.BootstrapConfig
 	}
-	s.settings, _ = cluster.ParseSettings(s.dynamic)
+	s.settings, _ = o.Settings(s.dynamic)
 	return s
 }
 

@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"encoding/json"
+	"errors"
 	"sort"
 	"strconv"
 	"strings"
@@ -98,11 +99,15 @@ func ParseFailover(text []byte, version int32) Failover {
 // between date and time, seconds and fraction optional, the offset as Z,
 // +hh, +hhmm or +hh:mm. The offset is mandatory.
 func ParseTime(s string) (time.Time, error) {
+	const secondsPerDay = 24 * 60 * 60
 	s = strings.Replace(strings.TrimSpace(s), " ", "T", 1)
 	var firstErr error
 	for _, day := range []string{"2006-01-02T15:04:05", "2006-01-02T15:04"} {
 		for _, zone := range []string{"Z07:00", "Z0700", "Z07"} {
 			at, err := time.Parse(day+zone, s)
+			if _, offset := at.Zone(); err == nil && max(offset, -offset) >= secondsPerDay {
+				err = errors.New("offset of a day or more") // Python's readers fail on it
+			}
 			if err == nil {
 				return at, nil
 			}

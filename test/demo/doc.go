@@ -1,10 +1,10 @@
 // Command demo starts a small cluster on 127.0.0.1 and leaves it running: one
 // ZooKeeper, three agents with PostgreSQL, and HAProxy in front of them.
 //
-//	demo up      start it, or say that it runs already
-//	demo down    stop what was started and remove it
+//	demo up [DIRECTORY]      start it, or say that it runs already
+//	demo down [DIRECTORY]    stop what was started and remove it
 //
-// Everything is in .demo below the repository. .demo/cluster.json tells
+// Everything is in that directory, by default .demo below the repository. cluster.json in it tells
 // scripts where things are; it also holds each process with its start time,
 // so that down ends these processes and no others. Started by root, all of
 // them run as the user postgres, because PostgreSQL refuses to run as root.

@@ -26,13 +26,19 @@ func run(ctx context.Context, args []string) error {
 		return err
 	}
 	d := &demo{root: root, dir: filepath.Join(root, ".demo"), out: os.Stdout}
+	if len(args) == 2 {
+		if d.dir, err = filepath.Abs(args[1]); err != nil {
+			return fmt.Errorf("find %s: %w", args[1], err)
+		}
+		args = args[:1]
+	}
 	switch {
 	case len(args) == 1 && args[0] == "up":
 		return d.up(ctx)
 	case len(args) == 1 && args[0] == "down":
 		return d.down()
 	}
-	return errors.New("usage: demo up|down")
+	return errors.New("usage: demo up|down [DIRECTORY]")
 }
 
 // repository is the nearest directory upwards that has a go.mod.

@@ -46,6 +46,8 @@ type Lab struct {
 	dir   string
 	cred  *syscall.SysProcAttr
 	http  *http.Client
+	// password is the superuser's, "" for the lab's own.
+	password string
 }
 
 // DefaultDCS has Patroni's default timing, and allows what a demo needs.

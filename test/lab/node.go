@@ -39,6 +39,7 @@ type Node struct {
 	lab     *Lab
 	program string
 	cmd     *exec.Cmd
+	process *os.Process
 	exited  chan struct{}
 	started bool
 }
@@ -138,14 +139,14 @@ func (n *Node) Start() {
 		_ = cmd.Wait() // the exit code is read from ProcessState
 		close(exited)
 	}()
-	n.cmd, n.exited, n.started = cmd, exited, true
+	n.cmd, n.process, n.exited, n.started = cmd, cmd.Process, exited, true
 }
 
 // Pid is the agent's.
-func (n *Node) Pid() int { return n.cmd.Process.Pid }
+func (n *Node) Pid() int { return n.process.Pid }
 
 // Signal sends a signal to the agent.
-func (n *Node) Signal(s syscall.Signal) { _ = n.cmd.Process.Signal(s) }
+func (n *Node) Signal(s syscall.Signal) { _ = n.process.Signal(s) }
 
 // WaitExit waits for the agent to end and returns its exit code.
 func (n *Node) WaitExit(limit time.Duration) int {
@@ -155,7 +156,10 @@ func (n *Node) WaitExit(limit time.Duration) int {
 		n.started = false
 		return n.cmd.ProcessState.ExitCode()
 	case <-time.After(limit):
-		n.lab.T.Fatalf("agent %s still runs after %v", n.Name, limit)
+		n.Signal(syscall.SIGQUIT) // tells where it hangs
+		<-n.exited
+		n.lab.T.Errorf("agent %s still runs after %v", n.Name, limit)
+		n.dumpLog()
 	}
 	return -1
 }
@@ -222,7 +226,11 @@ func dsn(nodes ...*Node) string {
 	for _, n := range nodes {
 		hosts, ports = append(hosts, "127.0.0.1"), append(ports, strconv.Itoa(n.SQLPort))
 	}
-	pass := strings.NewReplacer(`\`, `\\`, `'`, `\'`).Replace(superPass)
+	password := superPass
+	if own := nodes[0].lab.password; own != "" {
+		password = own
+	}
+	pass := strings.NewReplacer(`\`, `\\`, `'`, `\'`).Replace(password)
 	return fmt.Sprintf("host=%s port=%s user=%s password='%s' dbname=postgres sslmode=disable connect_timeout=2",
 		strings.Join(hosts, ","), strings.Join(ports, ","), superuser, pass)
 }
@@ -293,5 +301,5 @@ func (n *Node) Log() string {
 
 func (n *Node) dumpLog() {
 	lines := strings.Split(n.Log(), "\n")
-	n.lab.T.Logf("---- log of %s (last of %d lines)\n%s", n.Name, len(lines), strings.Join(lines[max(0, len(lines)-120):], "\n"))
+	n.lab.T.Logf("---- log of %s (%d lines, the last 400)\n%s", n.Name, len(lines), strings.Join(lines[max(0, len(lines)-400):], "\n"))
 }
