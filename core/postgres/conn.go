@@ -1,9 +1,9 @@
 package postgres
 
 import (
-	"bytes"
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"fmt"
 	"net"
@@ -70,39 +70,23 @@ func (d *deadlineDialer) hangUp() {
 	}
 }
 
-// sslRequest is the first message of a connection that wants TLS.
-var sslRequest = []byte{0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x2f}
-
 type deadlineConn struct {
 	net.Conn
 	limit time.Duration
-	// asked means that TLS was asked for and not answered yet.
-	asked bool
 }
 
-// Read ends after limit. When the server refuses TLS the connection is
-// closed: lib/pq (1.12.3) then goes on with a new one, or gives up, and
-// forgets this one. The server would wait a minute for its next word, and
-// with it every shutdown of the server.
+// Read ends after limit.
 func (c *deadlineConn) Read(b []byte) (int, error) {
 	if err := c.SetReadDeadline(time.Now().Add(c.limit)); err != nil {
 		return 0, err
 	}
-	n, err := c.Conn.Read(b)
-	if c.asked && n > 0 {
-		c.asked = false
-		if b[0] != 'S' {
-			_ = c.Close() // the answer is in b already
-		}
-	}
-	return n, err
+	return c.Conn.Read(b)
 }
 
 func (c *deadlineConn) Write(b []byte) (int, error) {
 	if err := c.SetWriteDeadline(time.Now().Add(c.limit)); err != nil {
 		return 0, err
 	}
-	c.asked = bytes.Equal(b, sslRequest)
 	return c.Conn.Write(b)
 }
 
@@ -142,17 +126,63 @@ func dsn(dbname string, c config.Credentials, host string, port int, statementLi
 
 // open makes a pool of at most conns connections; none is opened yet.
 func open(dsn string, dialer *deadlineDialer, conns int) (*sql.DB, error) {
-	connector, err := pq.NewConnector(dsn)
+	cfg, err := pq.NewConfig(dsn)
 	if err != nil {
 		// lib/pq's text may quote the connection string.
 		return nil, errors.New("connect: the connection settings are not valid")
 	}
-	connector.Dialer(dialer)
+	connector, err := connectorOf(cfg, dialer)
+	if err != nil {
+		return nil, err
+	}
 	db := sql.OpenDB(connector)
 	db.SetMaxOpenConns(conns)
 	db.SetMaxIdleConns(conns)
 	return db, nil
 }
+
+// connectorOf tells sslmode=prefer apart from lib/pq (1.12.3), which forgets
+// the first connection of a fallback without closing it: the server would
+// wait a minute for a word on it, and with it every shutdown of the server.
+func connectorOf(cfg pq.Config, dialer *deadlineDialer) (driver.Connector, error) {
+	modes := []pq.SSLMode{cfg.SSLMode}
+	if cfg.SSLMode == pq.SSLModePrefer {
+		modes = []pq.SSLMode{pq.SSLModeRequire, pq.SSLModeDisable}
+	}
+	var p preferTLS
+	for _, mode := range modes {
+		cfg.SSLMode = mode
+		c, err := pq.NewConnectorConfig(cfg)
+		if err != nil {
+			return nil, errors.New("connect: the connection settings are not valid")
+		}
+		c.Dialer(dialer)
+		p = append(p, c)
+	}
+	return p, nil
+}
+
+// preferTLS tries its connectors in order. Only the first answer of a server
+// ends the attempts; that it has no TLS is none.
+type preferTLS []*pq.Connector
+
+// Connect implements driver.Connector.
+func (p preferTLS) Connect(ctx context.Context) (driver.Conn, error) {
+	var err error
+	for _, c := range p {
+		var conn driver.Conn
+		if conn, err = c.Connect(ctx); err == nil {
+			return conn, nil
+		}
+		if _, answered := errors.AsType[*pq.Error](err); answered || ctx.Err() != nil || isRefused(err) {
+			return nil, err
+		}
+	}
+	return nil, err
+}
+
+// Driver implements driver.Connector.
+func (p preferTLS) Driver() driver.Driver { return p[0].Driver() }
 
 // localAddress is where the running server is reached: as it listens now,
 // which postmaster.pid tells, not as it will after a restart.
