@@ -127,9 +127,10 @@ func (n *node) wire(local *config.Local) error {
 func (n *node) agentOptions(local *config.Local, pg config.Postgres, cached *cluster.Object, id string) agent.Options {
 	o := agent.Options{
 		Name: local.Name, Scope: local.Scope, InstanceID: id, Tags: local.Tags,
-		ConnURL:      "postgres://" + net.JoinHostPort(pg.ConnectHost, strconv.Itoa(pg.ConnectPort)) + "/" + pg.Database,
-		APIURL:       "http://" + local.RESTAPI.ConnectAddress + "/patroni",
-		Settings:     func(o *cluster.Object) (cluster.Settings, []string) { return n.local.Load().Settings(o) },
+		ConnURL:     "postgres://" + net.JoinHostPort(pg.ConnectHost, strconv.Itoa(pg.ConnectPort)) + "/" + pg.Database,
+		APIURL:      "http://" + local.RESTAPI.ConnectAddress + "/patroni",
+		Settings:    func(o *cluster.Object) (cluster.Settings, []string) { return n.local.Load().Settings(o) },
+		Interrupted: n.dir.bootstrapping(), Bootstrapping: n.dir.setBootstrapping,
 		CachedConfig: cached, SaveConfig: n.saveDynamic,
 		Store: n.store, Postgres: n.postgres, Peers: newPeers(), Logger: n.log,
 	}

@@ -98,6 +98,26 @@ func (d *stateDir) dropSession() {
 	_ = os.Remove(d.sessionPath()) // a closed session cannot be resumed anyway
 }
 
+// bootstrapping reports that the last run was cut off while it made the
+// cluster.
+func (d *stateDir) bootstrapping() bool {
+	_, err := os.Stat(d.bootstrapPath())
+	return err == nil
+}
+
+// setBootstrapping notes, or clears, that the cluster is being made.
+func (d *stateDir) setBootstrapping(now bool) error {
+	if now {
+		return renameio.WriteFile(d.bootstrapPath(), nil, 0o600)
+	}
+	if err := os.Remove(d.bootstrapPath()); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("clear the note of a bootstrap: %w", err)
+	}
+	return nil
+}
+
+func (d *stateDir) bootstrapPath() string { return filepath.Join(d.dir, "bootstrapping") }
+
 func (d *stateDir) dynamicPath() string { return filepath.Join(d.dataDir, "patroni.dynamic.json") }
 
 // loadDynamic reads the cached dynamic configuration; nil if there is none.

@@ -25,6 +25,8 @@ func (a *Agent) act(ctx context.Context, v decide.View, d decide.Decision) error
 		a.releaseDead(ctx)
 	case decide.ClearFailover:
 		a.clearFailover(ctx, d)
+	case decide.ClearInitialize:
+		a.clearInitialize(ctx, d)
 	case decide.Abort:
 		a.abort()
 	case decide.Lead:
@@ -49,6 +51,11 @@ func (a *Agent) actByJob(ctx context.Context, v decide.View, d decide.Decision) 
 	switch d.Verb {
 	case decide.Bootstrap:
 		a.startJob(ctx, "bootstrap", false, func(ctx context.Context, j *job) outcome { return a.bootstrap(ctx, j, v) })
+	case decide.UndoBootstrap:
+		a.startJob(ctx, "undo bootstrap", false, func(ctx context.Context, _ *job) outcome {
+			return outcome{err: a.undoBootstrap(ctx), apply: func(s *state) { s.interrupted = false }}
+		})
+		a.s.job.stopping = true
 	case decide.Clone, decide.Reclone:
 		a.clone(ctx, d)
 	case decide.StartPrimary:
@@ -103,16 +110,24 @@ func (a *Agent) releaseDead(ctx context.Context) {
 			return
 		}
 	}
-	status := cluster.Status{}
-	if a.s.cluster != nil {
-		status = a.s.cluster.Status
-	}
+	status := a.lastStatus()
 	ctx, cancel := context.WithTimeout(ctx, a.s.settings.RetryTimeout)
 	defer cancel()
 	if err := a.o.Store.Release(ctx, status); err != nil {
 		a.log.Error("release leader lock", "err", err)
 	}
 	a.s.handedOver, a.s.won = lease.Now(), false
+	a.Wake()
+}
+
+// clearInitialize opens the bootstrap race again.
+func (a *Agent) clearInitialize(ctx context.Context, d decide.Decision) {
+	a.log.Warn("removing the initialize key", "reason", d.Reason)
+	ctx, cancel := context.WithTimeout(ctx, a.s.settings.RetryTimeout)
+	defer cancel()
+	if err := a.o.Store.DeleteInitialize(ctx); err != nil {
+		a.log.Warn("remove the initialize key", "err", err)
+	}
 	a.Wake()
 }
 

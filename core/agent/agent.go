@@ -38,6 +38,10 @@ type Options struct {
 	// Settings merges the dynamic configuration with what is set locally. Its
 	// second result is one sentence for each value not used as written.
 	Settings func(dynamic *cluster.Object) (cluster.Settings, []string)
+	// Interrupted means that the last run of this agent was cut off while it
+	// made the cluster. Bootstrapping notes, or clears, that it does so now.
+	Interrupted   bool
+	Bootstrapping func(now bool) error
 	// CachedConfig is the dynamic configuration that was last in force here,
 	// used until the store answers; may be nil.
 	CachedConfig *cluster.Object
@@ -102,6 +106,7 @@ func (a *Agent) Wake() {
 func (a *Agent) Run(ctx context.Context) error {
 	work, stopWork := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopWork()
+	defer a.answerAll(errStopping)
 	go a.guard(work)
 	go a.keeper.run(work)
 	for {
@@ -136,6 +141,7 @@ func (a *Agent) turn(ctx context.Context) (time.Duration, error) {
 		return 0, err
 	}
 	a.observePostgres(ctx)
+	a.refuseRestartOfNothing()
 	v := a.view()
 	d := decide.Decide(v)
 	for range 2 {

@@ -32,6 +32,28 @@ func (r *request) answer(err error) {
 	}
 }
 
+var (
+	errNotRunning = errors.New("PostgreSQL is not running")
+	errStopping   = errors.New("the agent is being stopped")
+)
+
+// refuseRestartOfNothing answers a restart that waited for other work, which
+// left PostgreSQL down.
+func (a *Agent) refuseRestartOfNothing() {
+	if s := &a.s; s.job == nil && !s.instance.Running && s.restart != nil {
+		s.restart.answer(errNotRunning)
+		s.restart = nil
+	}
+}
+
+// answerAll ends the requests that wait.
+func (a *Agent) answerAll(err error) {
+	for _, r := range []*request{a.s.restart, a.s.reinit} {
+		r.answer(err)
+	}
+	a.s.restart, a.s.reinit = nil, nil
+}
+
 // do runs c in the loop. It returns ctx's error if the loop does not take it.
 func (a *Agent) do(ctx context.Context, c command) error {
 	select {
@@ -47,6 +69,10 @@ func (a *Agent) do(ctx context.Context, c command) error {
 func (a *Agent) Restart(ctx context.Context, timeout time.Duration) error {
 	r := &request{timeout: timeout, done: make(chan error, 1)}
 	err := a.do(ctx, func(s *state) {
+		if !s.instance.Running && s.job == nil {
+			r.done <- errNotRunning
+			return
+		}
 		if (s.job != nil && !s.job.quick) || s.restart != nil {
 			r.done <- a.busy()
 			return

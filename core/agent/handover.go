@@ -30,6 +30,9 @@ func (a *Agent) handOver(ctx context.Context, j *job, candidate string) outcome 
 func (a *Agent) stopAndRelease(ctx context.Context, j *job, candidate string) (released bool, err error) {
 	shutdown := make(chan cluster.LSN, 1)
 	stopped := make(chan error, 1)
+	// A stop that was begun is not cut short: what the WAL senders have not
+	// sent yet would be lost. Only the guard and Abort kill.
+	ctx = context.WithoutCancel(ctx)
 	go func() {
 		stopped <- a.o.Postgres.Stop(ctx, cluster.StopFast, true, func(end cluster.LSN) { shutdown <- end })
 	}()
@@ -47,12 +50,20 @@ func (a *Agent) stopAndRelease(ctx context.Context, j *job, candidate string) (r
 	if err != nil {
 		return released, fmt.Errorf("stop PostgreSQL: %w", err)
 	}
+	if end == 0 {
+		return false, errUncleanStop
+	}
 	j.closed.Store(true)
 	if !released {
 		err = a.release(ctx, end)
 	}
 	return err == nil, err
 }
+
+// errUncleanStop means that PostgreSQL ended without a shutdown checkpoint:
+// nobody knows what the standbys have. The lock stays, and the rules for a
+// crashed leader decide.
+var errUncleanStop = errors.New("PostgreSQL ended without a shutdown checkpoint")
 
 // awaitExit waits for the postmaster to end after its shutdown checkpoint,
 // and releases the lock as soon as a candidate has that checkpoint: nothing
@@ -100,9 +111,13 @@ func (a *Agent) received(ctx context.Context, end cluster.LSN, candidate string)
 // checkpoint: there is nothing left for the guard to guard.
 func (a *Agent) release(ctx context.Context, end cluster.LSN) error {
 	a.writable.Store(false)
+	status := a.status.Load().LastStatus
+	if end != 0 {
+		status = cluster.Status{Optime: end, Released: a.o.Store.Lease().Epoch}
+	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
-	if err := a.o.Store.Release(ctx, cluster.Status{Optime: end}); err != nil {
+	if err := a.o.Store.Release(ctx, status); err != nil {
 		return fmt.Errorf("release leader lock: %w", err)
 	}
 	return nil
@@ -112,8 +127,10 @@ func (a *Agent) release(ctx context.Context, end cluster.LSN) error {
 // PostgreSQL and the lock are left alone.
 func (a *Agent) shutdown(ctx context.Context) error {
 	if j := a.s.job; j != nil {
-		a.log.Info("cancelling work", "job", j.kind)
-		j.cancel()
+		if j.kind != "hand-over" && j.kind != "demote" { // these end by themselves, and soon
+			a.log.Info("cancelling work", "job", j.kind)
+			j.cancel()
+		}
 		a.finish(<-a.s.jobDone)
 	}
 	if a.s.settings.Pause {
@@ -127,6 +144,10 @@ func (a *Agent) shutdown(ctx context.Context) error {
 	a.log.Info("stopping PostgreSQL")
 	if a.o.Store.Lease().Held() && a.s.instance.Running {
 		_, err := a.stopAndRelease(ctx, &job{}, "")
+		if errors.Is(err, errUncleanStop) { // of a standby that held the lock, or a crash: it ends in any case
+			a.log.Warn("releasing the lock", "err", err)
+			err = a.release(ctx, 0)
+		}
 		return err
 	}
 	if err := a.o.Postgres.Stop(ctx, cluster.StopFast, a.s.instance.Primary(), nil); err != nil {

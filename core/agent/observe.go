@@ -46,6 +46,8 @@ func (a *Agent) observeStore(ctx context.Context) {
 	}
 	s.storeErr, s.lastSeen = "", time.Now()
 	changed := c != s.cluster
+	s.seenSystemID = s.seenSystemID || c.SystemID() != ""
+	s.interrupted = s.interrupted && c.SystemID() == ""
 	a.noteLeader(c, now)
 	s.cluster = c
 	if changed {
@@ -110,6 +112,17 @@ func (a *Agent) adoptSettings(ctx context.Context) {
 	}
 }
 
+// killOrphans ends what a postmaster that vanished has left behind: its
+// backends still answer clients, and may commit.
+func (a *Agent) killOrphans() {
+	if a.s.settings.Pause {
+		return
+	}
+	if err := a.o.Postgres.Kill(); err != nil {
+		a.log.Error("kill what is left of PostgreSQL", "err", err)
+	}
+}
+
 // observePostgres looks at the local server.
 func (a *Agent) observePostgres(ctx context.Context) {
 	s := &a.s
@@ -124,6 +137,14 @@ func (a *Agent) observePostgres(ctx context.Context) {
 	}
 	if i.Running && i.Ready {
 		s.startFailed = false
+	}
+	if !a.o.Store.Lease().Held() {
+		s.promoteFailed = false
+	} else {
+		s.adoptedPid, s.reinit = 0, nil // this agent leads now
+	}
+	if s.instance.Running && !i.Running && (s.job == nil || !s.job.stopping) {
+		a.killOrphans()
 	}
 	if s.instance.State != i.State {
 		a.log.Info("PostgreSQL", "state", i.State, "was", s.instance.State, "pid", i.Pid)

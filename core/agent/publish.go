@@ -31,7 +31,7 @@ func (a *Agent) publish(ctx context.Context) {
 		Promoting: l.Held() && s.won, LastSeen: s.lastSeen, Settings: s.settings,
 		Tags: s.tags, Member: member, Rule: s.last.Rule, Reason: s.last.Reason,
 		LoopUntil: time.Duration(now.Add(2 * s.settings.TTL)), InstanceID: a.o.InstanceID,
-		Dynamic: s.dynamic,
+		Dynamic: s.dynamic, LastStatus: a.lastStatus(),
 	}
 	st.Instance.State = member.State
 	if l.Held() {
@@ -46,6 +46,17 @@ func (a *Agent) publish(ctx context.Context) {
 	a.status.Store(st)
 	a.views.signal()
 	a.setMember(ctx, member, now)
+}
+
+// lastStatus is what a leader that was lost leaves in the status key: never
+// less than what is known to be written, and no word of an orderly end.
+func (a *Agent) lastStatus() cluster.Status {
+	status := cluster.Status{}
+	if a.s.cluster != nil {
+		status = a.s.cluster.Status
+	}
+	status.Optime, status.Released = max(status.Optime, a.s.instance.WriteLSN), 0
+	return status
 }
 
 // role is the agent's own idea of its role.

@@ -49,7 +49,11 @@ type state struct {
 	verdict       cluster.Divergence
 	verdictReason string
 	verdictOf     leadership
-	rewindFailed  bool
+
+	promoteFailed bool
+	rewindTries   int
+	seenSystemID  bool
+	interrupted   bool
 
 	restart *request
 	reinit  *request
@@ -67,7 +71,7 @@ type leadership struct {
 }
 
 func newState(o Options) state {
-	s := state{started: lease.Now(), jobDone: make(chan outcome, 1), tags: o.Tags}
+	s := state{started: lease.Now(), jobDone: make(chan outcome, 1), tags: o.Tags, interrupted: o.Interrupted}
 	s.dynamic = o.CachedConfig
 	if s.dynamic == nil {
 		s.dynamic = o.BootstrapConfig
@@ -115,8 +119,9 @@ func (a *Agent) view() decide.View {
 		Backoff:      s.backoff, LastError: s.lastError, StartFailed: s.startFailed,
 		Started: s.started, Adopted: s.instance.Pid != 0 && s.instance.Pid == s.adoptedPid,
 		UnlockedSince: s.unlockedSince, HandedOver: s.handedOver, Won: s.won,
-		RewindFailed: s.rewindFailed,
-		Restart:      s.restart != nil, Reinit: s.reinit != nil,
+		RewindFailed: s.rewindTries >= rewindTries, PromoteFailed: s.promoteFailed,
+		SeenInitialized: s.seenSystemID, Interrupted: s.interrupted,
+		Restart: s.restart != nil, Reinit: s.reinit != nil,
 	}
 	if s.job != nil {
 		v.Job = &decide.Job{Kind: s.job.kind, Since: s.job.since, Primary: s.job.primary.Load(), Stopping: s.job.stopping}

@@ -51,7 +51,7 @@ func (a *Agent) clone(ctx context.Context, d decide.Decision) {
 		return outcome{err: err, apply: func(s *state) {
 			asked.answer(err)
 			if err == nil { // a fresh copy cannot have diverged
-				s.verdict, s.verdictReason, s.verdictOf, s.rewindFailed = cluster.DivergenceNone, "fresh copy", about, false
+				s.verdict, s.verdictReason, s.verdictOf, s.rewindTries = cluster.DivergenceNone, "fresh copy", about, 0
 			}
 		}}
 	})
@@ -85,12 +85,16 @@ func (a *Agent) checkDivergence(ctx context.Context, up cluster.Upstream) {
 				a.log.Warn("the log has diverged", "leader", up.Name, "reason", reason)
 			}
 			if about.epoch != s.verdictOf.epoch {
-				s.rewindFailed = false
+				s.rewindTries = 0
 			}
 			s.verdict, s.verdictReason, s.verdictOf = verdict, reason, about
 		}}
 	})
 }
+
+// rewindTries is after how many failures against one leader pg_rewind counts
+// as impossible: the first may be the network's fault.
+const rewindTries = 3
 
 func (a *Agent) rewind(ctx context.Context, up cluster.Upstream) {
 	about := a.currentLeadership()
@@ -101,8 +105,9 @@ func (a *Agent) rewind(ctx context.Context, up cluster.Upstream) {
 			if errors.Is(err, context.Canceled) {
 				return
 			}
-			s.rewindFailed = err != nil
+			s.rewindTries++
 			if err == nil {
+				s.rewindTries = 0
 				s.verdict, s.verdictReason, s.verdictOf = cluster.DivergenceNone, "rewound", about
 			}
 		}}
@@ -112,31 +117,39 @@ func (a *Agent) rewind(ctx context.Context, up cluster.Upstream) {
 
 func (a *Agent) promote(ctx context.Context) {
 	a.checkpointPending.Store(true)
+	limit := max(a.s.settings.PrimaryStartTimeout, startLimit)
+	loop := ctx // outlives the job
 	a.startJob(ctx, "promote", true, func(ctx context.Context, _ *job) outcome {
-		err := a.o.Postgres.Promote(ctx)
-		return outcome{err: err, apply: func(*state) {
+		promoting, cancel := context.WithTimeout(ctx, limit)
+		defer cancel()
+		err := a.o.Postgres.Promote(promoting)
+		return outcome{err: err, apply: func(s *state) {
+			s.promoteFailed = err != nil
 			if err != nil {
 				a.checkpointPending.Store(false)
 				return
 			}
-			go a.checkpointAfterPromote(context.WithoutCancel(ctx))
+			go a.checkpointAfterPromote(loop)
 		}}
 	})
 }
 
+// checkpointAgain is the pause after a checkpoint that failed.
+const checkpointAgain = 2 * time.Second
+
 // checkpointAfterPromote makes the control file name the new timeline, which
 // pg_rewind on the others waits for.
 func (a *Agent) checkpointAfterPromote(ctx context.Context) {
-	for range 10 {
-		ctx, cancel := context.WithTimeout(ctx, 10*time.Minute)
+	for a.writable.Load() {
 		err := a.o.Postgres.Checkpoint(ctx)
-		cancel()
 		if err == nil {
 			break
 		}
 		a.log.Warn("checkpoint after promotion", "err", err)
-		if !a.writable.Load() {
-			break
+		select {
+		case <-time.After(checkpointAgain):
+		case <-ctx.Done():
+			return
 		}
 	}
 	a.checkpointPending.Store(false)
@@ -153,7 +166,8 @@ func (a *Agent) restart(ctx context.Context) {
 		limit = a.s.settings.PrimaryStartTimeout
 	}
 	a.startJob(ctx, "restart", !standby, func(ctx context.Context, _ *job) outcome {
-		err := a.o.Postgres.Stop(ctx, cluster.StopFast, true, nil)
+		// A stop that was begun is not cut short by the end of the agent.
+		err := a.o.Postgres.Stop(context.WithoutCancel(ctx), cluster.StopFast, true, nil)
 		if err == nil {
 			err = a.o.Postgres.Start(ctx, StartOptions{Standby: standby, Upstream: up, Timeout: max(limit, time.Second)})
 		}
@@ -165,17 +179,21 @@ func (a *Agent) restart(ctx context.Context) {
 // bootstrap makes a new cluster. The lock is taken before PostgreSQL starts,
 // so that it is never writable without a lease.
 func (a *Agent) bootstrap(ctx context.Context, j *job, v decide.View) outcome {
+	if err := a.o.Bootstrapping(true); err != nil {
+		return outcome{err: fmt.Errorf("note the bootstrap: %w", err)}
+	}
 	won, err := a.o.Store.CreateInitialize(ctx)
 	if err != nil || !won {
 		if err == nil {
+			err = a.o.Bootstrapping(false)
 			a.log.Info("another member bootstraps the cluster")
 		}
 		return outcome{err: err, quiet: true}
 	}
 	if err := a.makeCluster(ctx, j, v); err != nil {
-		return outcome{err: fmt.Errorf("failed to bootstrap cluster: %w", errors.Join(err, a.undoBootstrap(ctx, j))), fatal: true}
+		return outcome{err: fmt.Errorf("failed to bootstrap cluster: %w", errors.Join(err, a.undoBootstrap(ctx))), fatal: true}
 	}
-	return outcome{apply: func(s *state) { s.won = false }}
+	return outcome{err: a.o.Bootstrapping(false), apply: func(s *state) { s.won = false }}
 }
 
 func (a *Agent) makeCluster(ctx context.Context, j *job, v decide.View) error {
@@ -214,13 +232,16 @@ func (a *Agent) makeCluster(ctx context.Context, j *job, v decide.View) error {
 
 // undoBootstrap leaves the store as if this node had never tried, and the
 // data where somebody can look at them.
-func (a *Agent) undoBootstrap(ctx context.Context, j *job) error {
+func (a *Agent) undoBootstrap(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 30*time.Second)
 	defer cancel()
 	err := a.o.Postgres.Stop(ctx, cluster.StopImmediate, false, nil)
 	err = errors.Join(err, a.o.Postgres.MoveDataAside(), a.o.Store.DeleteInitialize(ctx))
-	if j.primary.Load() {
+	if a.o.Store.Lease().Held() {
 		err = errors.Join(err, a.o.Store.Release(ctx, cluster.Status{}))
+	}
+	if err == nil {
+		err = a.o.Bootstrapping(false)
 	}
 	return err
 }

@@ -190,6 +190,10 @@ type Status struct {
 	Optime      LSN
 	Slots       map[string]LSN
 	RetainSlots []string
+	// Released is the epoch of the leadership that ended in order at Optime:
+	// nothing was written after it. 0 if the leader writes on, or was lost.
+	// Ours only; other readers ignore it.
+	Released Epoch
 }
 
 // Encode writes the value of the status key.
@@ -216,6 +220,9 @@ func (s Status) Encode() []byte {
 			list[i] = n
 		}
 		o.Set("retain_slots", list)
+	}
+	if s.Released != 0 {
+		o.Set("released", json.Number(strconv.FormatInt(int64(s.Released), 10)))
 	}
 	return []byte(o.String())
 }
@@ -244,6 +251,8 @@ func ParseStatus(text []byte) Status {
 			s.Slots[name] = n
 		}
 	}
+	released, _ := ParseInt(o.Get("released"))
+	s.Released = Epoch(released)
 	list, _ := o.Get("retain_slots").([]any)
 	if nested, ok := o.Get("retain_slots").(string); ok {
 		_ = json.Unmarshal([]byte(nested), &list) // unreadable means none

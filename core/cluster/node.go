@@ -23,6 +23,9 @@ type NodeStatus struct {
 	// LastSeen is when ZooKeeper last answered a read of the view.
 	LastSeen time.Time
 	Settings Settings
+	// LastStatus is what the status key should say if this leader were lost
+	// now.
+	LastStatus Status
 	// Dynamic is the dynamic configuration in force, nil if none is known.
 	Dynamic *Object
 	// Tags are as configured; Member is the value of the own member key.

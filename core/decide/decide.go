@@ -15,6 +15,8 @@ const (
 	Exit            Verb = "exit"             // end the agent, leave PostgreSQL alone
 	AskPeers        Verb = "ask-peers"        // ask the other members, then decide again
 	Bootstrap       Verb = "bootstrap"        // job: make a new cluster
+	UndoBootstrap   Verb = "undo-bootstrap"   // job: put the unfinished cluster aside
+	ClearInitialize Verb = "clear-initialize" // remove the key of a bootstrap that nobody goes on with
 	Clone           Verb = "clone"            // job: copy Upstream into the empty data directory
 	Reclone         Verb = "reclone"          // job: stop, remove the data, copy Upstream
 	StartPrimary    Verb = "start-primary"    // job: start as primary under the held lease

@@ -114,6 +114,10 @@ func leaderCases() []testCase {
 			v.Lease, v.Adopted, v.Peers = lease.Lease{}, true, []Peer{{Name: "b", Reachable: true, Primary: true}}
 			free(v)
 		}, Demote, "adopted-reclaim", "b runs as primary"},
+		{"adopted primary, lock free, a peer on a newer timeline", healthy, func(v *View) {
+			v.Lease, v.Adopted, v.Peers = lease.Lease{}, true, []Peer{{Name: "b", Reachable: true, Timeline: 2}}
+			free(v)
+		}, Demote, "adopted-reclaim", "timeline 2"},
 		{"adopted primary on an old timeline", healthy, func(v *View) {
 			v.Lease, v.Adopted = lease.Lease{}, true
 			v.Cluster.History = cluster.History{{Timeline: 1}}
@@ -154,6 +158,18 @@ func leaderCases() []testCase {
 			v.Instance.WriteLSN = 5 << 20
 			v.Cluster.Failover, v.Peers = cluster.Failover{Leader: "a"}, []Peer{peer("b", 4<<20)}
 		}, HandOver, "hand-over", ""},
+		{"switchover: the candidate is on an old timeline", healthy, func(v *View) {
+			v.Instance.Timeline = 2
+			v.Cluster.Failover, v.Peers = cluster.Failover{Leader: "a", Candidate: "b"}, []Peer{peer("b", 9000)}
+		}, ClearFailover, "hand-over", "timeline 1"},
+		{"promotion failed: gives way", standbyOf, func(v *View) { v.Lease, v.PromoteFailed, v.Peers = proven(0), true, []Peer{peer("c", 5000)} }, Release, "promote-failed", "c can take over"},
+		{"promotion failed, nobody else: backs off", standbyOf, func(v *View) {
+			v.Lease, v.PromoteFailed, v.Peers, v.Backoff = proven(0), true, []Peer{}, now.Add(time.Second)
+		}, Wait, "promote-failed", "nobody"},
+		{"promotion failed, nobody else: tries again", standbyOf, func(v *View) { v.Lease, v.PromoteFailed, v.Peers = proven(0), true, []Peer{} }, Promote, "promote-failed", ""},
+		{"recovery longer than primary_start_timeout: gives way", healthy, func(v *View) { v.Instance.Ready, v.StartFailed, v.Peers = false, true, []Peer{peer("b", 5000)} }, Release, "leader-start-timeout", ""},
+		{"recovery longer than primary_start_timeout, nobody else", healthy, func(v *View) { v.Instance.Ready, v.StartFailed, v.Peers = false, true, []Peer{} }, Wait, "leader-start-timeout", ""},
+		{"cut off in the middle of a bootstrap", healthy, func(v *View) { none := ""; v.Cluster.Initialize, v.Interrupted = &none, true }, UndoBootstrap, "bootstrap-interrupted", ""},
 		{"switchover: names another leader", healthy, func(v *View) { v.Cluster.Failover = cluster.Failover{Leader: "b"} }, ClearFailover, "hand-over", "the leader is a"},
 		{"failover to the leader itself", healthy, func(v *View) { v.Cluster.Failover = cluster.Failover{Candidate: "a"} }, ClearFailover, "hand-over", "already"},
 		{"switchover: nobody else", healthy, func(v *View) { v.Cluster.Failover, v.Peers = cluster.Failover{Leader: "a"}, []Peer{} }, ClearFailover, "hand-over", "no other member"},
@@ -190,7 +206,7 @@ func standbyCases() []testCase {
 		}, Reclone, "diverged", ""},
 		{"diverged, rewind failed, removal not allowed", standbyOf, func(v *View) { v.Divergence, v.RewindFailed = cluster.DivergenceFound, true }, Wait, "diverged", "reinitialize"},
 		{"reinitialize on request", standbyOf, func(v *View) { v.Reinit = true }, Reclone, "reinitialize", ""},
-		{"lock under my name by an earlier session", standbyOf, func(v *View) { v.Cluster.Leader.Name = "a" }, Wait, "own-name", "expire"},
+		{"lock under my name by an earlier session", standbyOf, func(v *View) { v.Cluster.Leader.Name = "a" }, Wait, "own-name", "under my name"},
 
 		{"lock free: asks first", standbyOf, free, AskPeers, "race-ask", ""},
 		{"lock free: alone", standbyOf, func(v *View) { free(v); v.Peers = []Peer{} }, Acquire, "race", ""},
@@ -228,11 +244,27 @@ func standbyCases() []testCase {
 		{"lock free during a bootstrap elsewhere", standbyOf, func(v *View) { free(v); none := ""; v.Cluster.Initialize = &none }, Wait, "race-bootstrap", ""},
 		{"named candidate with all the log takes the lock at once", standbyOf, func(v *View) {
 			free(v)
-			v.Cluster.Failover = cluster.Failover{Leader: "b", Candidate: "a"}
+			v.Cluster.Failover, v.Cluster.Status.Released = cluster.Failover{Leader: "b", Candidate: "a"}, 8
 		}, Acquire, "race-candidate", ""},
+		{"named candidate, but the leader did not release in order: asks first", standbyOf, func(v *View) {
+			free(v)
+			v.Cluster.Failover = cluster.Failover{Leader: "b", Candidate: "a"}
+		}, AskPeers, "race-ask", ""},
+		{"named candidate on an old timeline: asks first", standbyOf, func(v *View) {
+			free(v)
+			v.Cluster.Failover, v.Cluster.Status.Released = cluster.Failover{Leader: "b", Candidate: "a"}, 8
+			v.Cluster.History = cluster.History{{Timeline: 1}}
+		}, AskPeers, "race-ask", ""},
+		{"manual failover without a leader", standbyOf, func(v *View) { free(v); v.Cluster.Failover = cluster.Failover{Candidate: "a"} }, Acquire, "race-candidate", ""},
+		{"lock free: a peer with more log of an old timeline", standbyOf, func(v *View) {
+			free(v)
+			v.Instance.Timeline = 2
+			v.Peers = []Peer{peer("c", 9000)}
+		}, Acquire, "race", ""},
+		{"follow failed before: backs off", standbyOf, func(v *View) { v.FollowsTarget, v.Backoff = false, now.Add(time.Second) }, Wait, "standby", ""},
 		{"named candidate that lacks the shutdown checkpoint asks first", standbyOf, func(v *View) {
 			free(v)
-			v.Cluster.Failover, v.Cluster.Status.Optime = cluster.Failover{Leader: "b", Candidate: "a"}, 5001
+			v.Cluster.Failover, v.Cluster.Status.Optime, v.Cluster.Status.Released = cluster.Failover{Leader: "b", Candidate: "a"}, 5001, 8
 		}, AskPeers, "race-ask", ""},
 		{"another is the candidate", standbyOf, func(v *View) {
 			free(v)
@@ -269,9 +301,18 @@ func downCases() []testCase {
 		{"leader's data directory gone", healthy, empty, Release, "empty-leader", ""},
 		{"store never read", healthy, func(v *View) { down(v); v.Cluster, v.StoreErr, v.Lease = nil, "refused", lease.Lease{} }, Wait, "store-never-read", "refused"},
 		{"empty, store silent", standbyOf, func(v *View) { empty(v); v.StoreErr = "silent" }, Wait, "empty-store-unreadable", ""},
-		{"empty, nobody has bootstrapped", standbyOf, func(v *View) { empty(v); free(v); v.Cluster.Initialize = nil }, Bootstrap, "bootstrap", ""},
+		{"empty, nobody has bootstrapped", standbyOf, func(v *View) { empty(v); free(v); v.Cluster.Initialize, v.Cluster.Members = nil, nil }, Bootstrap, "bootstrap", ""},
 		{"empty, somebody bootstraps", standbyOf, func(v *View) { empty(v); free(v); none := ""; v.Cluster.Initialize = &none }, Wait, "waiting-for-leader", "bootstrap"},
 		{"empty, no bootstrap section", standbyOf, func(v *View) { empty(v); free(v); v.Cluster.Initialize, v.CanBootstrap = nil, false }, Wait, "waiting-for-leader", ""},
+		{"empty, keys removed by hand", standbyOf, func(v *View) { empty(v); free(v); v.Cluster.Initialize, v.SeenInitialized = nil, true }, Wait, "waiting-for-leader", "removed"},
+		{"empty, keys gone, but another member has data", standbyOf, func(v *View) { empty(v); free(v); v.Cluster.Initialize = nil }, Wait, "waiting-for-leader", "removed"},
+		{"empty, a bootstrap that nobody goes on with", standbyOf, func(v *View) {
+			empty(v)
+			free(v)
+			none := ""
+			v.Cluster.Initialize, v.UnlockedSince, v.Cluster.Members = &none, now.Add(-time.Minute), nil
+		}, ClearInitialize, "bootstrap-abandoned", ""},
+		{"data unusable, reinitialize on request", standbyOf, func(v *View) { v.Instance = cluster.Instance{DataProblem: "no control file"}; v.Reinit = true }, Reclone, "reinitialize", ""},
 		{"empty, leader ready", standbyOf, empty, Clone, "clone", "copying b"},
 		{"empty, a clonefrom standby is preferred", standbyOf, func(v *View) {
 			empty(v)
@@ -298,6 +339,10 @@ func downCases() []testCase {
 			down(v)
 			v.StartFailed, v.Peers, v.Backoff = true, []Peer{}, now.Add(time.Second)
 		}, Wait, "leader-crashed-fail-over", "nobody"},
+		{"lock holder down in recovery, start failed: gives way", healthy, func(v *View) {
+			down(v)
+			v.Instance.Standby, v.StartFailed, v.Peers = true, true, []Peer{peer("b", 5000)}
+		}, Release, "leader-crashed-fail-over", ""},
 		{"lock holder down in recovery", healthy, func(v *View) { down(v); v.Instance.Standby = true }, StartStandby, "leader-down-standby", ""},
 		{"lock holder down, lease at its end", healthy, func(v *View) { down(v); v.Lease = proven(25 * time.Second) }, Wait, "lease-unproven", ""},
 		{"lock holder read-only, lease over", standbyOf, func(v *View) { v.Lease = proven(25 * time.Second) }, Wait, "lease-unproven", ""},

@@ -34,6 +34,20 @@ func leaderRules() []Rule {
 			Then: func(View) Decision { return Decision{Verb: Restart, Reason: "restart requested"} },
 		},
 		{
+			Name: "promote-failed",
+			Doc:  "This node took the lock and could not be promoted: somebody else gets the chance, or it tries again.",
+			When: func(v View) bool { return v.holds() && v.standby() && v.PromoteFailed },
+			Then: func(v View) Decision {
+				return giveWay(v, Decision{Verb: Promote, Reason: "promotion failed and nobody else can take over"})
+			},
+		},
+		{
+			Name: "leader-start-timeout",
+			Doc:  "The leader's PostgreSQL was started and did not come up within primary_start_timeout.",
+			When: func(v View) bool { return v.holds() && v.Instance.Running && !v.Instance.Ready && v.StartFailed },
+			Then: func(v View) Decision { return giveWay(v, wait("the start takes long and nobody else can take over")) },
+		},
+		{
 			Name: "promote",
 			Doc:  "This node holds the lock and is in recovery: promote.",
 			When: func(v View) bool { return v.holds() && v.standby() },
@@ -103,7 +117,7 @@ func bestCandidateFrom(v View, only string, limit cluster.LSN) string {
 	var best *Peer
 	for i := range v.Peers {
 		p := &v.Peers[i]
-		if (only != "" && p.Name != only) || !p.fit() || p.Primary || p.Position < limit {
+		if (only != "" && p.Name != only) || !p.fit() || p.Primary || p.Position < limit || p.olderThan(v.Instance.Timeline) {
 			continue
 		}
 		if best == nil || p.Position > best.Position || (p.Position == best.Position && p.FailoverPriority > best.FailoverPriority) {
@@ -133,6 +147,8 @@ func whyNone(v View, only string, limit cluster.LSN) string {
 			why = "has no working watchdog"
 		case p.Primary:
 			why = "runs as primary"
+		case p.olderThan(v.Instance.Timeline):
+			why = fmt.Sprintf("is on timeline %d, which is behind %d", p.Timeline, v.Instance.Timeline)
 		}
 		if text != "" {
 			text += "; "

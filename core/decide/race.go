@@ -54,10 +54,12 @@ func raceRules() []Rule {
 		},
 		{
 			Name: "race-candidate",
-			Doc:  "An operator named this node and it has everything the old leader wrote: it takes the free lock at once.",
+			Doc:  "An operator named this node and it has everything that the old leader wrote before it released the lock: it takes the lock at once.",
 			When: func(v View) bool {
 				f, _ := v.request()
-				return racing(v) && named(v) && (f.Leader == "" || v.Instance.Position() >= v.Cluster.Status.Optime)
+				status := v.Cluster.Status
+				return racing(v) && named(v) && (f.Leader == "" ||
+					(status.Released != 0 && v.Instance.Position() >= status.Optime && v.Instance.Timeline >= v.Cluster.History.ClusterTimeline()))
 			},
 			Then: func(v View) Decision {
 				return Decision{Verb: Acquire, Reason: fmt.Sprintf("named as the candidate, at %v of %v", v.Instance.Position(), v.Cluster.Status.Optime)}
@@ -118,6 +120,7 @@ func outrun(v View) string {
 		case !p.fit():
 		case p.Timeline > v.Instance.Timeline:
 			return fmt.Sprintf("%s is on timeline %d, this node on %d", p.Name, p.Timeline, v.Instance.Timeline)
+		case p.olderThan(v.Instance.Timeline): // what it has beyond the fork is abandoned
 		case requested && f.Leader == p.Name: // the old leader of a switchover comes last
 		case requested && f.Candidate == p.Name && v.graceLeft():
 			return fmt.Sprintf("%s is the candidate of the requested failover", p.Name)
@@ -155,14 +158,6 @@ func followRules() []Rule {
 	following := func(v View) bool { return v.led() && v.standby() }
 	return []Rule{
 		{
-			Name: "reinitialize",
-			Doc:  "An operator asked for a fresh copy of the leader.",
-			When: func(v View) bool { return v.Reinit && v.leaderReady() },
-			Then: func(v View) Decision {
-				return Decision{Verb: Reclone, Upstream: upstream(v.Cluster.LeaderMember()), Reason: "reinitialize requested"}
-			},
-		},
-		{
 			Name: "diverged",
 			Doc:  "The running standby's log has diverged from the leader's.",
 			When: func(v View) bool {
@@ -173,7 +168,9 @@ func followRules() []Rule {
 		{
 			Name: "follow",
 			Doc:  "The standby is pointed at another server than it should follow.",
-			When: func(v View) bool { return following(v) && !v.FollowsTarget && Target(v) != nil && v.leader() != v.Self },
+			When: func(v View) bool {
+				return following(v) && !v.FollowsTarget && Target(v) != nil && v.leader() != v.Self && v.Now >= v.Backoff
+			},
 			Then: func(v View) Decision {
 				return Decision{Verb: Follow, Upstream: Target(v), Reason: "the leader is " + v.leader()}
 			},
@@ -193,7 +190,7 @@ func followRules() []Rule {
 			Doc:  "The lock is held under this node's name by another session: wait for that session to end.",
 			When: func(v View) bool { return v.leader() == v.Self },
 			Then: func(View) Decision {
-				return wait("the leader lock is held under my name by an earlier session; waiting for it to expire")
+				return wait("the leader lock is held under my name without a lease of mine; waiting for it to go")
 			},
 		},
 		{

@@ -37,6 +37,16 @@ func jobRules() []Rule {
 			},
 		},
 		{
+			Name: "bootstrap-interrupted",
+			Doc:  "This node was cut off while it made the cluster: what it has is put aside, and the race is opened again.",
+			When: func(v View) bool {
+				return v.Interrupted && v.Job == nil && v.readable() && v.Cluster.Initialize != nil && v.Cluster.SystemID() == ""
+			},
+			Then: func(View) Decision {
+				return Decision{Verb: UndoBootstrap, Reason: "the bootstrap of this node was interrupted"}
+			},
+		},
+		{
 			Name: "job-stopping",
 			Doc:  "PostgreSQL is being stopped already.",
 			When: func(v View) bool { return v.Job != nil && v.Job.Stopping },
@@ -111,8 +121,11 @@ func reclaim(v View) Decision {
 		return Decision{Verb: AskPeers, Reason: "nobody holds the lock and this node runs as primary"}
 	}
 	for _, p := range v.Peers {
-		if p.Reachable && p.Primary {
+		switch {
+		case p.Reachable && p.Primary:
 			return Decision{Verb: Demote, Immediate: true, Reason: fmt.Sprintf("%s runs as primary too and nobody holds the lock", p.Name)}
+		case p.Reachable && p.Timeline > v.Instance.Timeline:
+			return Decision{Verb: Demote, Immediate: true, Reason: fmt.Sprintf("%s is on timeline %d: somebody else has led since", p.Name, p.Timeline)}
 		}
 	}
 	return Decision{Verb: Acquire, Reason: "nobody holds the lock and this node runs as the only primary on the newest timeline"}

@@ -15,6 +15,14 @@ func emptyRules() []Rule {
 	empty := func(v View) bool { return v.Instance.DataEmpty }
 	return []Rule{
 		{
+			Name: "reinitialize",
+			Doc:  "An operator asked for a fresh copy of the leader.",
+			When: func(v View) bool { return v.Reinit && !v.Lease.Held() && v.leaderReady() },
+			Then: func(v View) Decision {
+				return Decision{Verb: Reclone, Upstream: upstream(v.Cluster.LeaderMember()), Reason: "reinitialize requested"}
+			},
+		},
+		{
 			Name: "data-unusable",
 			Doc:  "The data directory cannot be used: the node does nothing but say so, and gives up the lock.",
 			When: func(v View) bool { return v.Instance.DataProblem != "" },
@@ -53,9 +61,21 @@ func emptyRules() []Rule {
 			Name: "bootstrap",
 			Doc:  "Nobody has made this cluster yet: race for making it.",
 			When: func(v View) bool {
-				return empty(v) && v.unlocked() && v.Cluster.Initialize == nil && v.CanBootstrap && !v.Tags.NoFailover()
+				return empty(v) && v.unlocked() && v.Cluster.Initialize == nil && v.CanBootstrap && !v.Tags.NoFailover() &&
+					!v.SeenInitialized && !dataElsewhere(v)
 			},
 			Then: func(View) Decision { return Decision{Verb: Bootstrap, Reason: "trying to bootstrap a new cluster"} },
+		},
+		{
+			Name: "bootstrap-abandoned",
+			Doc:  "A bootstrap was begun and nobody goes on with it: the race is opened again.",
+			When: func(v View) bool {
+				return empty(v) && v.unlocked() && v.Cluster.Initialize != nil && v.Cluster.SystemID() == "" && !bootstrapGoesOn(v) &&
+					v.UnlockedSince != 0 && v.Now >= v.UnlockedSince.Add(2*v.Settings.TTL)
+			},
+			Then: func(View) Decision {
+				return Decision{Verb: ClearInitialize, Reason: "the bootstrap that was begun is not gone on with by any member"}
+			},
 		},
 		{
 			Name: "clone",
@@ -74,10 +94,35 @@ func emptyRules() []Rule {
 				if v.leader() != "" {
 					return wait(fmt.Sprintf("waiting for leader %s to be ready for a copy", v.leader()))
 				}
+				if v.Cluster.Initialize == nil && (v.SeenInitialized || dataElsewhere(v)) {
+					return wait("the cluster's keys were removed; waiting for a member with data to lead")
+				}
 				return wait("waiting for leader to bootstrap")
 			},
 		},
 	}
+}
+
+// dataElsewhere reports that another member has data, so that the keys of a
+// cluster that exists must have been removed.
+func dataElsewhere(v View) bool {
+	for _, m := range v.Cluster.Members {
+		if m.Name != v.Self && m.Data.XLogLocation > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// bootstrapGoesOn reports that some member may be making the cluster.
+func bootstrapGoesOn(v View) bool {
+	for _, m := range v.Cluster.Members {
+		switch m.Data.State {
+		case cluster.StateInitializing, cluster.StateCustomBootstrap, cluster.StateStartingCustom, cluster.StateStarting, cluster.StateRunning:
+			return true
+		}
+	}
+	return false
 }
 
 // releaseOr gives up a held lock, else does otherwise.
@@ -110,7 +155,7 @@ func downRules() []Rule {
 			Name: "leader-crashed-fail-over",
 			Doc:  "The leader's PostgreSQL is down and somebody else can take over sooner than it may be restarted.",
 			When: func(v View) bool {
-				return v.down() && v.holds() && !v.Instance.Standby && (v.Settings.PrimaryStartTimeout == 0 || v.StartFailed)
+				return v.down() && v.holds() && (v.StartFailed || (!v.Instance.Standby && v.Settings.PrimaryStartTimeout == 0))
 			},
 			Then: crashedLeader,
 		},
@@ -178,16 +223,26 @@ func downRules() []Rule {
 }
 
 func crashedLeader(v View) Decision {
+	again := Decision{Verb: StartPrimary, Reason: "PostgreSQL is down and nobody can take over"}
+	if v.Instance.Standby {
+		again.Verb = StartStandby
+	}
+	return giveWay(v, again)
+}
+
+// giveWay releases the lock for somebody who can take over from this leader,
+// who cannot lead. Without anybody it does otherwise, after the back-off.
+func giveWay(v View, otherwise Decision) Decision {
 	if v.Peers == nil {
-		return Decision{Verb: AskPeers, Reason: "PostgreSQL is down; looking for somebody to take over"}
+		return Decision{Verb: AskPeers, Reason: "cannot lead; looking for somebody to take over"}
 	}
 	if name := bestCandidate(v, v.Cluster.Status.Optime); name != "" {
-		return Decision{Verb: Release, Candidate: name, Reason: "PostgreSQL is down and " + name + " can take over"}
+		return Decision{Verb: Release, Candidate: name, Reason: "cannot lead, and " + name + " can take over"}
 	}
-	if v.StartFailed && v.Now.Before(v.Backoff) {
-		return Decision{Verb: Wait, Again: v.Backoff.Sub(v.Now), Reason: "start failed and nobody can take over: " + v.LastError}
+	if (v.StartFailed || v.PromoteFailed) && v.Now.Before(v.Backoff) {
+		return Decision{Verb: Wait, Again: v.Backoff.Sub(v.Now), Reason: "nobody can take over; next try soon: " + v.LastError}
 	}
-	return Decision{Verb: StartPrimary, Reason: "PostgreSQL is down and nobody can take over"}
+	return otherwise
 }
 
 // repair is what to do with a log that has diverged from the leader's.

@@ -36,9 +36,18 @@ type View struct {
 	LastError string
 	// StartFailed means that the last start of PostgreSQL failed.
 	StartFailed bool
+	// PromoteFailed means that the last promotion under this lock failed.
+	PromoteFailed bool
+	// SeenInitialized means that this agent has seen the cluster's system
+	// identifier: if it is gone now, somebody removed the keys.
+	SeenInitialized bool
+	// Interrupted means that this node was cut off in the middle of making
+	// the cluster.
+	Interrupted bool
 
 	// Started is when this agent started. Adopted means that PostgreSQL was
-	// already running then and still is the same process.
+	// already running then, is still the same process, and this agent has not
+	// led yet.
 	Started lease.Instant
 	Adopted bool
 	// UnlockedSince is since when nobody holds the leader lock; 0 if
@@ -88,6 +97,10 @@ type Peer struct {
 	FailoverPriority int
 	WatchdogFailed   bool
 }
+
+// olderThan reports that the peer is known to be on an older timeline: what
+// it has beyond the fork belongs to an abandoned history.
+func (p Peer) olderThan(t cluster.Timeline) bool { return p.Timeline != 0 && p.Timeline < t }
 
 // fit reports that the peer answered and may lead.
 func (p Peer) fit() bool { return p.Reachable && !p.NoFailover && !p.WatchdogFailed }

@@ -187,7 +187,11 @@ func (s *Server) MoveDataAside() error {
 	return s.markComplete()
 }
 
+// replaceDir renames from over to. There may be nothing to rename.
 func replaceDir(from, to string) error {
+	if _, err := os.Lstat(from); errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
 	if err := os.RemoveAll(to); err != nil {
 		return err
 	}
