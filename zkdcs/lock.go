@@ -24,7 +24,7 @@ var errRetry = errors.New("try again")
 // It reports false, and no error, if another member was faster. After a lost
 // answer it tries again on the same session until ctx ends; then it returns
 // cluster.ErrOutcomeUnknown, and the lease appears by itself if the znode
-// turns out to be this session's.
+// turns out to be this session's. A release that pends is finished first.
 func (s *Store) Acquire(ctx context.Context, view *cluster.Cluster) (bool, error) {
 	ctx, cancel := s.bound(ctx)
 	defer cancel()
@@ -77,6 +77,9 @@ func (s *Store) concerns(f cluster.Failover) bool {
 // attempt tries once to create the leader znode. blank is the request to
 // blank, or nil; it is replaced before errRetry is returned.
 func (s *Store) attempt(ctx context.Context, l *link, sess Session, blank **cluster.Failover) (bool, error) {
+	if err := s.settleFirst(ctx, l, sess); err != nil {
+		return false, err
+	}
 	if err := s.claimName(ctx, l, sess); err != nil {
 		return false, err
 	}
@@ -120,7 +123,7 @@ func (s *Store) won(ctx context.Context, l *link, sess Session, sent, answer lea
 	}
 	own := s.own(sess, cluster.Epoch(n.stat.Czxid))
 	if own == nil {
-		return false, nil // the session has ended since
+		return false, nil // the session has ended since, or it was released
 	}
 	s.proven(own, sent, answer)
 	s.log.Info("leader lock acquired", slog.String("session", hex(sess.ID)), slog.Int64("epoch", int64(own.epoch)))
@@ -141,7 +144,7 @@ func (s *Store) lost(ctx context.Context, l *link, sess Session) (bool, error) {
 	s.mu.Unlock()
 	own := s.own(sess, cluster.Epoch(n.stat.Czxid))
 	if own == nil {
-		return false, nil // the session has ended since
+		return false, nil // the session has ended since, or it was released
 	}
 	if err := s.prove(ctx, l, sess, own); err != nil {
 		return false, err
@@ -171,36 +174,6 @@ func (s *Store) sameRequest(ctx context.Context, l *link, old cluster.Failover) 
 		return nil, nil
 	}
 	return &f, nil
-}
-
-// Release writes status and deletes the leader znode in one transaction of
-// the session that owns it; ErrNotLeader if this session does not. The lease
-// is over from the moment of the call, whatever comes of it.
-func (s *Store) Release(ctx context.Context, status cluster.Status) error {
-	s.Abandon()
-	ctx, cancel := s.bound(ctx)
-	defer cancel()
-	defer s.view.touch(keyLeader, keyStatus)
-	l, sess, err := s.connected()
-	if err != nil {
-		return fmt.Errorf("release leader lock: %w", err)
-	}
-	n, err := readNode(ctx, l, s.paths.of(keyLeader))
-	if err != nil {
-		return fmt.Errorf("release leader lock: %w", readError(err))
-	}
-	if !n.exists || n.stat.EphemeralOwner != sess.ID {
-		return fmt.Errorf("release leader lock: %w", cluster.ErrNotLeader)
-	}
-	s.mu.Lock()
-	s.sess.abandoned = cluster.Epoch(n.stat.Czxid)
-	s.mu.Unlock()
-	err = s.asLeader(ctx, l, keyStatus, status.Encode(), opDelete(s.paths.of(keyLeader), 0))
-	if err != nil {
-		return fmt.Errorf("release leader lock: %w", err)
-	}
-	s.log.Info("leader lock released", slog.String("session", hex(sess.ID)))
-	return nil
 }
 
 // asLeader sets key, or creates it, on condition that the leader znode

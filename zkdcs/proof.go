@@ -21,25 +21,34 @@ type ownership struct {
 // instants. It reports whether the answer came after an excess gap of more
 // than one interval.
 //
-// A bound that was proven stays true, so of the old and the new lease the
-// one that lasts longer counts: after a gap the new one may be the shorter.
+// Under one session timeout a bound that was proven stays true, so of the old
+// and the new lease the one that lasts longer counts: after a gap the new one
+// may be the shorter. A bound of a longer timeout than the present one is no
+// longer true.
 func (o *ownership) prove(sent, answered lease.Instant, p lease.Params) (afterGap bool) {
-	if len(o.answers) == 0 {
-		// The gap before the first answer is not known; the wait for it is a
-		// part of it.
-		o.answers = append(o.answers, sent)
+	first := len(o.answers) == 0
+	if first {
+		// A session that did not lead has only sent pings, every third of its
+		// timeout, so the touch that counts may be that old.
+		o.answers = append(o.answers, sent.Add(-p.Timeout/3))
 	}
 	last := o.answers[len(o.answers)-1]
 	if last.Before(answered) {
 		o.answers = append(o.answers, answered)
-		afterGap = answered.Sub(last) > 2*p.Interval
+		afterGap = !first && answered.Sub(last) > 2*p.Interval
 	}
 	o.prune(p)
 	next := lease.Lease{Epoch: o.epoch, Sent: sent, Gap: o.gap(p.Interval), Params: p}
-	if !o.held.Held() || o.held.Hard().Before(next.Hard()) {
+	if !o.held.Held() || p.Timeout < o.held.Timeout || o.held.Hard().Before(next.Hard()) {
 		o.held = next
 	}
 	return afterGap
+}
+
+// granted takes the session timeout of a handshake over. A shorter one counts
+// at once, for what was proven before too.
+func (o *ownership) granted(timeout time.Duration) {
+	o.held.Timeout = min(o.held.Timeout, timeout)
 }
 
 // reattached begins the history of answers anew: attaching to a server

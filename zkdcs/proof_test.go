@@ -30,6 +30,7 @@ func TestProof(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			o := &ownership{epoch: 3}
+			o.reattached(at(0)) // the silence before is another test's matter
 			var woken bool
 			for _, w := range tc.writes {
 				woken = o.prove(at(w.sent), at(w.answered), p)
@@ -55,5 +56,78 @@ func TestSilenceBeforeAReattachmentDoesNotCount(t *testing.T) {
 	o.prove(back.Add(10*time.Millisecond), back.Add(1300*time.Millisecond), p)
 	if got, want := o.held.Gap, 300*time.Millisecond; got != want || o.held.Sent != back.Add(10*time.Millisecond) {
 		t.Errorf("gap %v, sent %v after the reattachment; want %v, 10ms", got, o.held.Sent.Sub(back), want)
+	}
+}
+
+func TestPingsOnlyBeforeTheFirstProof(t *testing.T) {
+	p := lease.Params{Timeout: 9 * time.Second, Tick: 2 * time.Second, Interval: time.Second}
+	start := lease.Instant(100 * time.Second)
+	o := &ownership{epoch: 3}
+	if o.prove(start, start.Add(100*time.Millisecond), p) {
+		t.Error("the first proof counts as one after a gap")
+	}
+	// Silent for three seconds, and for the answer, minus the interval.
+	if got, want := o.held.Gap, 2100*time.Millisecond; got != want {
+		t.Errorf("got gap %v, want %v", got, want)
+	}
+	for i := 1; i <= 4; i++ {
+		at := start.Add(time.Duration(i) * time.Second)
+		o.prove(at, at.Add(100*time.Millisecond), p)
+	}
+	if o.held.Gap != 0 {
+		t.Errorf("got gap %v a window later, want none", o.held.Gap)
+	}
+}
+
+func TestShorterTimeoutCountsAtOnce(t *testing.T) {
+	long := lease.Params{Timeout: 20 * time.Second, Tick: 2 * time.Second, Interval: time.Second}
+	short := long
+	short.Timeout = 8 * time.Second
+	start := lease.Instant(100 * time.Second)
+	for name, tc := range map[string]struct {
+		handshake bool
+		proofs    []lease.Params
+	}{
+		"at the handshake":           {true, nil},
+		"at a proof":                 {false, []lease.Params{short}},
+		"at the handshake and after": {true, []lease.Params{short}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			o := &ownership{epoch: 3}
+			o.reattached(start)
+			o.prove(start, start, long)
+			if tc.handshake {
+				o.granted(short.Timeout)
+			}
+			at := start
+			for _, p := range tc.proofs {
+				at = at.Add(time.Second)
+				o.prove(at, at, p)
+			}
+			want := lease.Lease{Epoch: 3, Sent: at, Params: short}
+			if o.held != want {
+				t.Errorf("got %+v, want %+v", o.held, want)
+			}
+			if o.granted(long.Timeout); o.held != want {
+				t.Errorf("a longer timeout prolonged an old proof: %+v", o.held)
+			}
+		})
+	}
+}
+
+func TestHandshakeShortensTheLease(t *testing.T) {
+	s, err := New(Options{Hosts: []string{"localhost"}, Scope: "x", Name: "a", SessionTimeout: 20 * time.Second})
+	if err != nil {
+		t.Fatal(err)
+	}
+	sess := Session{ID: 7, Timeout: 20 * time.Second}
+	s.takeSession(sess)
+	now := lease.Now()
+	s.proven(s.own(sess, 3), now, now)
+	before := s.Lease()
+	sess.Timeout = 6 * time.Second
+	s.takeSession(sess)
+	if l := s.Lease(); before.Timeout != 20*time.Second || l.Timeout != sess.Timeout || !l.Hard().Before(before.Hard()) {
+		t.Errorf("got %+v, before %+v", l, before)
 	}
 }

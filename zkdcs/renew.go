@@ -55,6 +55,11 @@ func (s *Store) runRenewals(ctx context.Context) {
 func (s *Store) params() lease.Params {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	return s.paramsLocked()
+}
+
+// paramsLocked is params with s.mu held.
+func (s *Store) paramsLocked() lease.Params {
 	t := s.sess.session.Timeout
 	if t == 0 {
 		t = s.asked
@@ -62,8 +67,9 @@ func (s *Store) params() lease.Params {
 	return lease.Params{Timeout: t, Tick: s.opts.TickTime, Interval: lease.Interval(t, s.opts.TickTime)}
 }
 
-// renew proves the lease once. With adopt set and no lease, it looks whether
-// the leader znode is this session's. Its requests have no deadline of their
+// renew proves the lease once, or tries again to release one that was given
+// up. With adopt set and neither, it looks whether the leader znode is this
+// session's. Its requests have no deadline of their
 // own: a proof that comes late does no harm, and the wire gives a silent
 // server up.
 func (s *Store) renew(ctx context.Context, adopt bool) {
@@ -72,11 +78,13 @@ func (s *Store) renew(ctx context.Context, adopt bool) {
 		return
 	}
 	s.mu.Lock()
-	own := s.sess.own
+	own, release := s.sess.own, s.sess.release
 	s.mu.Unlock()
 	switch {
 	case own != nil:
 		err = s.prove(ctx, l, sess, own)
+	case release != nil:
+		err = s.retryRelease(ctx, l, sess)
 	case adopt:
 		err = s.adopt(ctx, l, sess)
 	}
@@ -125,12 +133,12 @@ func (s *Store) prove(ctx context.Context, l *link, sess Session, own *ownership
 	return nil
 }
 
-// proven extends the lease, unless it has ended in the meantime.
+// proven extends the lease, unless it has ended in the meantime. The timeout
+// that counts is the one granted now, not when the proof was sent.
 func (s *Store) proven(own *ownership, sent, answered lease.Instant) {
-	params := s.params()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.sess.own == own && own.prove(sent, answered, params) {
+	if s.sess.own == own && own.prove(sent, answered, s.paramsLocked()) {
 		notify(s.changed)
 	}
 }
@@ -146,18 +154,18 @@ func (s *Store) adopt(ctx context.Context, l *link, sess Session) error {
 	epoch := cluster.Epoch(n.stat.Czxid)
 	ours := n.exists && n.stat.EphemeralOwner == sess.ID && bytes.Equal(n.data, []byte(s.opts.Name))
 	s.mu.Lock()
-	own, abandoned := s.sess.own, s.sess.abandoned
+	own := s.sess.own
 	s.mu.Unlock()
 	if own != nil && (!ours || own.epoch != epoch) {
 		s.loseLease(own, "the leader znode is not this session's any more")
 		own = nil
 	}
-	if !ours || epoch == abandoned {
+	if !ours {
 		return nil
 	}
 	if own == nil {
 		if own = s.own(sess, epoch); own == nil {
-			return nil
+			return nil // abandoned or released
 		}
 	}
 	return s.prove(ctx, l, sess, own)
@@ -169,7 +177,7 @@ func (s *Store) adopt(ctx context.Context, l *link, sess Session) error {
 func (s *Store) own(sess Session, epoch cluster.Epoch) *ownership {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.sess.session.ID != sess.ID || s.sess.abandoned == epoch {
+	if s.sess.session.ID != sess.ID || s.sess.abandoned == epoch || s.sess.release.covers(epoch) {
 		return nil
 	}
 	if s.sess.own == nil || s.sess.own.epoch != epoch {

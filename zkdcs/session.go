@@ -125,12 +125,12 @@ func (s *Store) setUp(ctx context.Context, l *link, first bool) error {
 	if !ok {
 		return errNotSent
 	}
+	s.takeSession(sess) // first of all: a shorter timeout counts at once
 	if first {
 		if err := l.authenticate(ctx, s.opts.AuthData); err != nil {
 			return err
 		}
 	}
-	s.takeSession(sess)
 	s.mu.Lock()
 	if s.sess.own != nil {
 		s.sess.own.reattached(lease.Instant(l.begun.Load()))
@@ -146,9 +146,13 @@ func (s *Store) setUp(ctx context.Context, l *link, first bool) error {
 		s.sess.ready = true
 		close(s.sess.isReady)
 	}
+	retry := s.sess.release != nil
 	s.mu.Unlock()
 	s.firstOnce.Do(func() { close(s.first) })
 	notify(s.changed)
+	if retry {
+		notify(s.renewal)
+	}
 	return nil
 }
 
@@ -174,6 +178,9 @@ func (s *Store) takeSession(sess Session) {
 	s.sess.session = sess
 	if old.ID != sess.ID {
 		s.sess.registered, s.sess.member, s.sess.seen = false, nil, false
+	}
+	if s.sess.own != nil {
+		s.sess.own.granted(sess.Timeout)
 	}
 	s.mu.Unlock()
 	if old == sess {
@@ -212,13 +219,19 @@ func (s *Store) sessionLost() {
 	s.mu.Lock()
 	lost, owned := s.sess.session, s.sess.own != nil
 	s.sess.session = Session{}
-	s.sess.registered, s.sess.member, s.sess.seen, s.sess.own = false, nil, false, nil
+	s.forgetOwned()
 	s.mu.Unlock()
 	if s.opts.SaveSession != nil {
 		s.opts.SaveSession(Session{})
 	}
 	s.log.Warn("ZooKeeper session has expired", slog.String("session", hex(lost.ID)), slog.Bool("leader", owned))
 	notify(s.changed)
+}
+
+// forgetOwned forgets what a session that has ended owned. s.mu is held.
+func (s *Store) forgetOwned() {
+	s.sess.registered, s.sess.member, s.sess.seen = false, nil, false
+	s.sess.own, s.sess.release = nil, nil
 }
 
 // register creates the own registration, the ephemeral that renewals write
@@ -301,7 +314,7 @@ func (s *Store) closeAgain(ctx context.Context, sess Session) error {
 func (s *Store) closed() {
 	s.mu.Lock()
 	s.sess.session = Session{}
-	s.sess.registered, s.sess.member, s.sess.seen, s.sess.own = false, nil, false, nil
+	s.forgetOwned()
 	s.mu.Unlock()
 	if s.opts.SaveSession != nil {
 		s.opts.SaveSession(Session{})

@@ -55,6 +55,8 @@ type Store struct {
 	changed chan struct{}
 	renewal chan struct{} // a value: renew and look at the owner now
 	stats   counters
+	// releasing holds a value while a release is being settled.
+	releasing chan struct{}
 	// first is closed when the session has been set up for the first time.
 	first     chan struct{}
 	firstOnce sync.Once
@@ -80,6 +82,8 @@ type sessionState struct {
 	seen       bool   // a view has shown the own member key
 	own        *ownership
 	abandoned  cluster.Epoch // given up, though the znode may still be ours
+	// release is to be retried; nil: none.
+	release *pendingRelease
 }
 
 // New checks the options and returns a Store that does nothing until Run.
@@ -104,7 +108,8 @@ func New(o Options) (*Store, error) {
 	s := &Store{
 		opts: o, paths: newPaths(o), log: o.Logger,
 		changed: make(chan struct{}, 1), renewal: make(chan struct{}, 1),
-		asked: o.SessionTimeout, retry: o.RetryTimeout,
+		releasing: make(chan struct{}, 1),
+		asked:     o.SessionTimeout, retry: o.RetryTimeout,
 	}
 	s.first, s.sess.isReady = make(chan struct{}), make(chan struct{})
 	s.view = newView(s.paths, o.Name, func() { notify(s.changed) })

@@ -280,6 +280,36 @@ func TestInitialize(t *testing.T) {
 	}
 }
 
+func TestSetInitializeNeverReplacesAnIdentifier(t *testing.T) {
+	const id, other = "7575757575757575757", "7676767676767676767"
+	for name, tc := range map[string]struct {
+		present *string // nil: no key
+		want    error
+		left    string
+	}{
+		"absent":        {nil, nil, id},
+		"empty":         {new(""), nil, id},
+		"not valid":     {new("nonsense"), nil, id},
+		"the same":      {new(id), nil, id},
+		"another valid": {new(other), cluster.ErrConflict, other},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			a := start(t, "a")
+			if tc.present != nil {
+				a.put(t, raw(t), keyInitialize, *tc.present)
+			}
+			if err := a.SetInitialize(t.Context(), id); !errors.Is(err, tc.want) {
+				t.Errorf("got %v, want %v", err, tc.want)
+			}
+			a.Invalidate()
+			if got := a.view(t).SystemID(); got != tc.left {
+				t.Errorf("got %q, want %q", got, tc.left)
+			}
+		})
+	}
+}
+
 func TestLeaderWrites(t *testing.T) {
 	t.Parallel()
 	a := start(t, "a")

@@ -71,9 +71,55 @@ func (s *Store) CreateInitialize(ctx context.Context) (bool, error) {
 	return err == nil, err
 }
 
-// SetInitialize writes the system identifier, creating the key if need be.
+// initializeAttempts bounds the tries of SetInitialize: others that write the
+// key at the same time write it once or twice in the life of a cluster.
+const initializeAttempts = 4
+
+// SetInitialize writes the system identifier, creating the key if need be. It
+// never replaces another valid identifier: that is cluster.ErrConflict.
 func (s *Store) SetInitialize(ctx context.Context, systemID string) error {
-	return s.put(ctx, keyInitialize, []byte(systemID), cluster.AnyVersion)
+	ctx, cancel := s.bound(ctx)
+	defer cancel()
+	defer s.view.touch(keyInitialize)
+	l, _, err := s.connected()
+	if err != nil {
+		return fmt.Errorf("write %s: %w", keyInitialize, err)
+	}
+	for range initializeAttempts {
+		if err = s.setInitialize(ctx, l, systemID); !errors.Is(err, errRetry) {
+			break
+		}
+	}
+	if errors.Is(err, errRetry) {
+		err = cluster.ErrConflict
+	}
+	if err != nil {
+		return fmt.Errorf("write %s: %w", keyInitialize, err)
+	}
+	return nil
+}
+
+// setInitialize tries once; errRetry if the key changed meanwhile.
+func (s *Store) setInitialize(ctx context.Context, l *link, systemID string) error {
+	path := s.paths.of(keyInitialize)
+	n, err := readNode(ctx, l, path)
+	switch present := string(n.data); {
+	case err != nil:
+		return readError(err)
+	case !n.exists:
+		err = createNode(ctx, l, path, []byte(systemID), 0)
+	case present == systemID:
+		return nil
+	case cluster.ValidSystemID(present):
+		return fmt.Errorf("%w: it is %s already", cluster.ErrConflict, present)
+	default:
+		_, _, err = write(ctx, l, opSet(path, []byte(systemID), n.stat.Version))
+	}
+	err = writeError(err)
+	if errors.Is(err, cluster.ErrConflict) {
+		return errRetry
+	}
+	return err
 }
 
 // DeleteInitialize gives a failed bootstrap up. It deletes what it has just

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 	"text/tabwriter"
 
@@ -70,6 +71,10 @@ func command() *cobra.Command {
 	c.Flags().BoolVar(&validate, "validate-config", false, "check the configuration and this host, and exit")
 	c.Flags().BoolVarP(&ignorePort, "ignore-listen-port", "i", false, "with --validate-config: a listen port in use is no error")
 	c.AddCommand(&cobra.Command{
+		Use: "fence [CONFIG.yml]", Short: "the process that stops PostgreSQL when the lease runs out; the agent starts it", Hidden: true,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(_ *cobra.Command, args []string) error { return runFence(strings.Join(args, "")) },
+	}, &cobra.Command{
 		Use: "rules", Short: "print the table of decisions, in the order in which they are tried", Args: cobra.NoArgs,
 		Run: func(*cobra.Command, []string) { printRules() },
 	})

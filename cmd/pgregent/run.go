@@ -36,6 +36,7 @@ type node struct {
 	log   *slog.Logger
 	dir   *stateDir
 
+	fence    *fenceProcess // nil if there is to be none
 	store    *zkdcs.Store
 	postgres *postgres.Server
 	agent    *agent.Agent
@@ -116,6 +117,9 @@ func (n *node) wire(local *config.Local) error {
 	if err != nil {
 		return fmt.Errorf("set up ZooKeeper: %w", err)
 	}
+	if local.Fence.Mode != config.FenceOff {
+		n.fence = newFence(n.path, local, func() { n.agent.Wake() })
+	}
 	n.agent = agent.New(n.agentOptions(local, pg, cached, id))
 	n.rest = rest.New(rest.Options{
 		Listen: local.RESTAPI.Listen, Username: local.RESTAPI.Username, Password: local.RESTAPI.Password,
@@ -133,6 +137,9 @@ func (n *node) agentOptions(local *config.Local, pg config.Postgres, cached *clu
 		Interrupted: n.dir.bootstrapping(), Bootstrapping: n.dir.setBootstrapping,
 		CachedConfig: cached, SaveConfig: n.saveDynamic,
 		Store: n.store, Postgres: n.postgres, Peers: newPeers(), Logger: n.log,
+	}
+	if n.fence != nil {
+		o.Fence, o.FenceRequired = n.fence, local.Fence.Mode == config.FenceRequired
 	}
 	if pg.ProxyAddress != "" {
 		o.ProxyURL = "postgres://" + pg.ProxyAddress + "/" + pg.Database

@@ -49,6 +49,11 @@ type Options struct {
 	// It is called every loop_wait and should do nothing when nothing changed.
 	SaveConfig func(*cluster.Object)
 
+	// Fence is nil if there is to be none. FenceRequired means that this
+	// node does not lead without.
+	Fence         Fence
+	FenceRequired bool
+
 	Store    Store
 	Postgres Postgres
 	Peers    Peers
@@ -69,9 +74,12 @@ type Agent struct {
 	// is to be stopped. The guard reads both.
 	writable atomic.Bool
 	paused   atomic.Bool
+	// observed means that the local PostgreSQL has been looked at once.
+	observed atomic.Bool
 	// checkpointPending is set from a promotion until its checkpoint is done.
 	checkpointPending atomic.Bool
 	keeper            *housekeeper
+	feeder            *feeder
 
 	s state
 }
@@ -86,6 +94,7 @@ func New(o Options) *Agent {
 		wake: make(chan struct{}, 1), commands: make(chan command, 16),
 	}
 	a.keeper = newHousekeeper(a)
+	a.feeder = newFeeder(a)
 	a.s = newState(o)
 	a.publishInitial()
 	return a
@@ -108,6 +117,8 @@ func (a *Agent) Run(ctx context.Context) error {
 	defer stopWork()
 	defer a.answerAll(errStopping)
 	go a.guard(work)
+	go a.feeder.run(work)
+	<-a.feeder.found // what it found decides how an adopted primary is treated
 	go a.keeper.run(work)
 	for {
 		again, err := a.turn(work)

@@ -126,6 +126,7 @@ func (a *Agent) release(ctx context.Context, end cluster.LSN) error {
 // shutdown ends this member: a leader hands over, a standby stops. In pause
 // PostgreSQL and the lock are left alone.
 func (a *Agent) shutdown(ctx context.Context) error {
+	defer a.quitFence()
 	if j := a.s.job; j != nil {
 		if j.kind != "hand-over" && j.kind != "demote" { // these end by themselves, and soon
 			a.log.Info("cancelling work", "job", j.kind)

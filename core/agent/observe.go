@@ -152,6 +152,7 @@ func (a *Agent) observePostgres(ctx context.Context) {
 	s.instance = i
 	closed := s.job != nil && s.job.closed.Load()
 	a.writable.Store((i.Primary() && !closed) || (s.job != nil && s.job.primary.Load()))
+	a.observed.Store(true)
 	if s.won && i.Ready && i.Primary() {
 		s.won = false
 	}

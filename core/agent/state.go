@@ -123,6 +123,9 @@ func (a *Agent) view() decide.View {
 		SeenInitialized: s.seenSystemID, Interrupted: s.interrupted,
 		Restart: s.restart != nil, Reinit: s.reinit != nil,
 	}
+	v.FenceRequired = a.o.Fence != nil && a.o.FenceRequired
+	v.FenceLost = lease.Instant(a.feeder.lostSince.Load())
+	v.AdoptedUntil = lease.Instant(a.feeder.adoptedUntil.Load())
 	if s.job != nil {
 		v.Job = &decide.Job{Kind: s.job.kind, Since: s.job.since, Primary: s.job.primary.Load(), Stopping: s.job.stopping}
 	}

@@ -21,7 +21,10 @@ func (a *Agent) startPrimary(ctx context.Context) {
 		limit = startLimit
 	}
 	a.startJob(ctx, "start primary", true, func(ctx context.Context, _ *job) outcome {
-		err := a.o.Postgres.Start(ctx, StartOptions{Timeout: limit})
+		err := a.armFence()
+		if err == nil {
+			err = a.o.Postgres.Start(ctx, StartOptions{Timeout: limit})
+		}
 		return outcome{err: err, apply: func(s *state) { s.startFailed = err != nil }}
 	})
 }
@@ -122,7 +125,10 @@ func (a *Agent) promote(ctx context.Context) {
 	a.startJob(ctx, "promote", true, func(ctx context.Context, _ *job) outcome {
 		promoting, cancel := context.WithTimeout(ctx, limit)
 		defer cancel()
-		err := a.o.Postgres.Promote(promoting)
+		err := a.armFence()
+		if err == nil {
+			err = a.o.Postgres.Promote(promoting)
+		}
 		return outcome{err: err, apply: func(s *state) {
 			s.promoteFailed = err != nil
 			if err != nil {
@@ -208,6 +214,9 @@ func (a *Agent) makeCluster(ctx context.Context, j *job, v decide.View) error {
 		return errors.New("acquire leader lock: another member holds it")
 	}
 	j.primary.Store(true)
+	if err := a.armFence(); err != nil {
+		return err
+	}
 	a.writable.Store(true)
 	if err := a.o.Postgres.Start(ctx, StartOptions{Timeout: startLimit}); err != nil {
 		return err

@@ -36,6 +36,7 @@ func (d *document) local(environ []string) *Local {
 		StateDir:  d.text("state_dir"),
 		RESTAPI:   d.restAPI(),
 		ZooKeeper: d.zooKeeper(),
+		Fence:     d.fence(),
 		Bootstrap: d.bootstrap(),
 		Tags:      d.tags(),
 		Log:       d.log(),
@@ -204,6 +205,34 @@ func (d *document) zooKeeper() ZooKeeper {
 		z.AuthData[scheme] = cluster.Text(credential)
 	}
 	return z
+}
+
+// defaultTakeoverWait is long enough for a service manager to start a new
+// agent.
+const defaultTakeoverWait = 5 * time.Second
+
+func (d *document) fence() Fence {
+	f := Fence{Mode: FenceRequired, TakeoverWait: defaultTakeoverWait}
+	if v := d.lookup("fence.mode"); v != nil {
+		mode := FenceMode(strings.ToLower(cluster.Text(v)))
+		if on, isBool := cluster.ParseBool(v); isBool && !on { // YAML reads off as false
+			mode = FenceOff
+		}
+		switch mode {
+		case FenceRequired, FencePreferred, FenceOff:
+			f.Mode = mode
+		default:
+			d.report(Error, "fence.mode", v, "must be required, preferred or off")
+		}
+	}
+	if v := d.lookup("fence.takeover_wait"); v != nil {
+		wait, err := cluster.ParseSeconds(v)
+		if err != nil || wait < 0 || wait > time.Hour {
+			d.report(Error, "fence.takeover_wait", v, "must be a number of seconds, or a number with a unit (5s, 500ms)")
+		}
+		f.TakeoverWait = wait
+	}
+	return f
 }
 
 // parseTick reads a duration whose unit is the millisecond, as in zoo.cfg.

@@ -56,7 +56,7 @@ var schemaLines = []struct {
 }{
 	{"", text, "scope name namespace state_dir"},
 	{"", opaque, "thread_pool_size thread_stack_size ctl watchdog"},
-	{"", section, "log restapi zookeeper postgresql bootstrap"},
+	{"", section, "log restapi zookeeper fence postgresql bootstrap"},
 	{"", textMap, "tags"},
 
 	{"log", text, "type level"},
@@ -70,6 +70,8 @@ var schemaLines = []struct {
 	{"zookeeper", textList, "hosts"},
 	{"zookeeper", opaque, "use_ssl cacert cert key key_password verify set_acls tick_time"},
 	{"zookeeper", textMap, "auth_data"},
+
+	{"fence", opaque, "mode takeover_wait"},
 
 	{"postgresql", text, "listen connect_address proxy_address data_dir config_dir bin_dir database pgpass custom_conf"},
 	{"postgresql", boolean, "use_unix_socket use_unix_socket_repl use_pg_rewind remove_data_directory_on_rewind_failure remove_data_directory_on_diverged_timelines"},

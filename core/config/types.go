@@ -20,6 +20,7 @@ type Local struct {
 
 	RESTAPI   RESTAPI
 	ZooKeeper ZooKeeper
+	Fence     Fence
 	// Bootstrap is nil if the section is absent: the node then never
 	// bootstraps a cluster.
 	Bootstrap *Bootstrap
@@ -58,6 +59,27 @@ type ZooKeeper struct {
 	TickTime time.Duration
 	// AuthData maps a scheme ("digest") to its credential.
 	AuthData map[string]string
+}
+
+// FenceMode says what happens without a fence process.
+type FenceMode string
+
+// The modes: without a fence, required does not lead, preferred leads and
+// warns, off never starts one.
+const (
+	FenceRequired  FenceMode = "required"
+	FencePreferred FenceMode = "preferred"
+	FenceOff       FenceMode = "off"
+)
+
+// Fence is the native fence section.
+type Fence struct {
+	// Mode is FenceRequired by default.
+	Mode FenceMode
+	// TakeoverWait is how long the fence waits for another agent after its
+	// own has gone, before it stops PostgreSQL; bounded by the lease.
+	// Default 5 s.
+	TakeoverWait time.Duration
 }
 
 // Bootstrap is the bootstrap section.

@@ -124,6 +124,15 @@ func leaderCases() []testCase {
 			free(v)
 		}, Demote, "primary-without-lease", ""},
 
+		{"fence just lost", healthy, func(v *View) { v.FenceRequired, v.FenceLost = true, now.Add(-fenceGrace+1) }, Lead, "lead", ""},
+		{"fence lost for a second", healthy, func(v *View) { v.FenceRequired, v.FenceLost = true, now.Add(-fenceGrace) }, Demote, "fence-lost", "fence"},
+		{"fence lost, but only preferred", healthy, func(v *View) { v.FenceLost = now.Add(-fenceGrace) }, Lead, "lead", ""},
+		{"fence lost in pause", healthy, func(v *View) { v.FenceRequired, v.FenceLost, v.Settings.Pause = true, now.Add(-fenceGrace), true }, Lead, "paused-lead", ""},
+		{"lock free, no fence", standbyOf, func(v *View) { free(v); v.FenceRequired, v.FenceLost = true, now.Add(-time.Minute) }, Wait, "fence-missing", "fence"},
+		{"lock held, no fence to be had", standbyOf, func(v *View) { v.Lease, v.FenceRequired, v.FenceLost = proven(0), true, now.Add(-fenceGrace) }, Release, "fence-missing", ""},
+		{"adopted primary under an armed fence, store silent", healthy, func(v *View) {
+			v.Lease, v.Adopted, v.StoreErr, v.Started, v.AdoptedUntil = lease.Lease{}, true, "connecting", now.Add(-time.Minute), now.Add(1001*time.Millisecond)
+		}, Wait, "adopted-unproven", ""},
 		{"pause: leader leads", healthy, func(v *View) { v.Settings.Pause = true }, Lead, "paused-lead", ""},
 		{"pause: a primary without lease goes on", healthy, func(v *View) { v.Settings.Pause, v.Lease, v.StoreErr = true, lease.Lease{}, "silent" }, Wait, "paused", ""},
 		{"pause: a running primary takes the free lock", healthy, func(v *View) { v.Settings.Pause, v.Lease = true, lease.Lease{}; free(v) }, Acquire, "paused-primary", ""},

@@ -3,6 +3,8 @@ package decide
 import (
 	"fmt"
 	"time"
+
+	"github.com/pgregent/pgregent/core/lease"
 )
 
 // adoptGrace is how long a running primary that a new agent found may go on
@@ -76,7 +78,8 @@ func safetyRules() []Rule {
 			Name: "adopted-unproven",
 			Doc:  "A new agent found a running primary and has not yet heard from the store whether the old session still holds the lock.",
 			When: func(v View) bool {
-				return v.exposed() && v.Adopted && !v.readable() && v.Now.Before(v.Started.Add(adoptGrace))
+				return v.exposed() && v.Adopted && !v.readable() &&
+					v.Now.Before(max(v.Started.Add(adoptGrace), v.AdoptedUntil.Add(-lease.StopBudget(0))))
 			},
 			Then: func(View) Decision {
 				return Decision{Verb: Wait, Again: 50 * time.Millisecond, Reason: "waiting for the store to prove the lease of the adopted primary"}

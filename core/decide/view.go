@@ -50,6 +50,13 @@ type View struct {
 	// led yet.
 	Started lease.Instant
 	Adopted bool
+	// AdoptedUntil is until when the fence of the former agent lets that
+	// PostgreSQL write; 0: there was none.
+	AdoptedUntil lease.Instant
+	// FenceRequired means that this node must not lead without a fence
+	// process; FenceLost is since when there is none, 0: there is one.
+	FenceRequired bool
+	FenceLost     lease.Instant
 	// UnlockedSince is since when nobody holds the leader lock; 0 if
 	// somebody does.
 	UnlockedSince lease.Instant

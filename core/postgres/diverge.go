@@ -5,7 +5,11 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/pgregent/pgregent/core/cluster"
 )
@@ -28,7 +32,18 @@ type ownLog struct {
 	timeline cluster.Timeline
 	end      cluster.LSN
 	kind     logKind
+	// copied means a base backup that was never started: it says of its
+	// source, not of this server, that it was a primary.
+	copied bool
+	// checkpoint is the last one of a primary that is down; 0: none such.
+	checkpoint cluster.LSN
+	// history is of this server's own file for its timeline; nil if there is
+	// none.
+	history cluster.History
 }
+
+// wasPrimary reports whether the end of the log was written here.
+func (o ownLog) wasPrimary() bool { return o.kind != logReceived && !o.copied }
 
 // upstreamLog is the other side: a running primary's timeline and where the
 // earlier ones ended.
@@ -38,6 +53,7 @@ type upstreamLog struct {
 	// right after a promotion.
 	checkpointed cluster.Timeline
 	version      int
+	flush        cluster.LSN
 	history      cluster.History
 }
 
@@ -48,8 +64,11 @@ func compareLogs(own ownLog, up upstreamLog) (cluster.Divergence, string) {
 		return cluster.DivergenceUnknown, "a timeline is not known"
 	case own.timeline > up.timeline:
 		return cluster.DivergenceFound, fmt.Sprintf("own timeline %d is newer than the upstream's %d", own.timeline, up.timeline)
+	case own.history != nil && !samePast(own, up):
+		return cluster.DivergenceFound, fmt.Sprintf("own timeline %d has another past (%s) than the upstream's (%s)",
+			own.timeline, describePast(own.history), describePast(up.history))
 	case own.timeline == up.timeline:
-		return cluster.DivergenceNone, fmt.Sprintf("both are on timeline %d", own.timeline)
+		return compareEnds(own, up)
 	}
 	for _, row := range up.history {
 		if row.Timeline != own.timeline {
@@ -67,6 +86,47 @@ func compareLogs(own ownLog, up upstreamLog) (cluster.Divergence, string) {
 	return cluster.DivergenceFound, fmt.Sprintf("timeline %d is not in the history of the upstream's timeline %d", own.timeline, up.timeline)
 }
 
+// samePast reports whether the own timeline branched off where the upstream's
+// history says. Two standbys that are promoted apart take the same number.
+func samePast(own ownLog, up upstreamLog) bool {
+	var theirs cluster.History // up to the own timeline
+	for _, row := range up.history {
+		if row.Timeline < own.timeline {
+			theirs = append(theirs, row)
+		}
+	}
+	return slices.EqualFunc(own.history, theirs, func(a, b cluster.HistoryEntry) bool {
+		return a.Timeline == b.Timeline && a.LSN == b.LSN
+	})
+}
+
+func describePast(h cluster.History) string {
+	list := make([]string, len(h))
+	for i, row := range h {
+		list[i] = fmt.Sprintf("%d to %s", row.Timeline, row.LSN)
+	}
+	return strings.Join(list, ", ")
+}
+
+// compareEnds is the verdict on two logs of one timeline with the same past,
+// as far as that is known. A standby has only what it received, and no
+// history file of its own making: it may miss the file, and its end may be
+// after what the upstream said a moment ago. Who was a primary has the file,
+// because promotion writes it and nothing removes it, and must not have
+// written what the upstream does not have.
+func compareEnds(own ownLog, up upstreamLog) (cluster.Divergence, string) {
+	both := fmt.Sprintf("both are on timeline %d", own.timeline)
+	switch {
+	case !own.wasPrimary():
+		return cluster.DivergenceNone, both
+	case own.timeline > 1 && own.history == nil:
+		return cluster.DivergenceFound, both + ", and this server, a primary on it, has no history file for it"
+	case own.end > up.flush:
+		return cluster.DivergenceFound, fmt.Sprintf("%s, this server, a primary on it, wrote up to %s, the upstream to %s", both, own.end, up.flush)
+	}
+	return cluster.DivergenceNone, both
+}
+
 // lazyCheckpointVersion is the first version whose pg_rewind does not need
 // the source to have made a checkpoint on its timeline.
 const lazyCheckpointVersion = 160000
@@ -75,24 +135,54 @@ const lazyCheckpointVersion = 160000
 // says why. An upstream that cannot be asked, or is no primary, gives
 // DivergenceUnknown and no error; errors are of this server.
 func (s *Server) Diverged(ctx context.Context, up cluster.Upstream) (cluster.Divergence, string, error) {
+	c, err := s.compare(ctx, up)
+	return c.verdict, c.reason, err
+}
+
+// comparison is a verdict and what it was passed on.
+type comparison struct {
+	verdict cluster.Divergence
+	reason  string
+	// sameTimeline means that pg_rewind sees nothing to do.
+	sameTimeline bool
+}
+
+func (s *Server) compare(ctx context.Context, up cluster.Upstream) (comparison, error) {
+	unknown := func(err error) comparison {
+		return comparison{reason: fmt.Sprintf("upstream %s: %v", address(up), err)}
+	}
 	other, err := s.askUpstream(ctx, up)
 	if err != nil {
-		return cluster.DivergenceUnknown, fmt.Sprintf("upstream %s: %v", address(up), err), nil
+		return unknown(err), nil
 	}
 	own, err := s.ownLog(ctx)
-	if err != nil {
-		return cluster.DivergenceUnknown, "this server's log is not known", fmt.Errorf("compare logs: %w", err)
+	if err == nil {
+		own.history, err = s.ownHistory(own.timeline)
 	}
-	if own.timeline != 0 && own.timeline < other.timeline {
+	if err != nil {
+		return comparison{reason: "this server's log is not known"}, fmt.Errorf("compare logs: %w", err)
+	}
+	if own.timeline != 0 && own.timeline <= other.timeline && other.timeline > 1 {
 		if other.history, err = s.askHistory(ctx, up, other.timeline); err != nil {
-			return cluster.DivergenceUnknown, fmt.Sprintf("upstream %s: %v", address(up), err), nil
+			return unknown(err), nil
 		}
 	}
-	verdict, reason := compareLogs(own, other)
-	if verdict == cluster.DivergenceFound && other.checkpointed < other.timeline && other.version < lazyCheckpointVersion {
-		return cluster.DivergenceUnknown, fmt.Sprintf("upstream %s has not yet made a checkpoint on its timeline %d", address(up), other.timeline), nil
+	c := comparison{sameTimeline: own.timeline == other.timeline}
+	c.verdict, c.reason = compareLogs(own, other)
+	if c.verdict == cluster.DivergenceNone && c.sameTimeline && own.checkpoint != 0 && own.wasPrimary() {
+		same, err := s.sameRecord(ctx, up, own)
+		if err != nil {
+			return unknown(err), nil
+		}
+		if !same {
+			c.verdict = cluster.DivergenceFound
+			c.reason += fmt.Sprintf(", but the upstream does not have this server's last checkpoint, at %s", own.checkpoint)
+		}
 	}
-	return verdict, reason, nil
+	if c.verdict == cluster.DivergenceFound && other.checkpointed < other.timeline && other.version < lazyCheckpointVersion {
+		return comparison{reason: fmt.Sprintf("upstream %s has not yet made a checkpoint on its timeline %d", address(up), other.timeline)}, nil
+	}
+	return c, nil
 }
 
 // askUpstream asks a server whether it is a primary, and for its timeline.
@@ -108,8 +198,9 @@ func (s *Server) askUpstream(ctx context.Context, up cluster.Upstream) (upstream
 		}
 		return c.QueryRowContext(ctx, `SELECT
   ('x' || pg_catalog.substr(pg_catalog.pg_walfile_name(pg_catalog.pg_current_wal_lsn()), 1, 8))::bit(32)::int,
-  c.timeline_id, pg_catalog.current_setting('server_version_num')::int
-FROM pg_catalog.pg_control_checkpoint() c`).Scan(&u.timeline, &u.checkpointed, &u.version)
+  c.timeline_id, pg_catalog.current_setting('server_version_num')::int,
+  pg_catalog.pg_wal_lsn_diff(pg_catalog.pg_current_wal_flush_lsn(), '0/0')::bigint
+FROM pg_catalog.pg_control_checkpoint() c`).Scan(&u.timeline, &u.checkpointed, &u.version, &u.flush)
 	})
 	return u, err
 }
@@ -135,38 +226,44 @@ func (s *Server) ownLog(ctx context.Context) (ownLog, error) {
 	if pm := s.find(); pm != nil {
 		st, err := s.status(ctx)
 		if err == nil && !st.in.Standby {
-			return ownLog{st.in.Timeline, st.in.WriteLSN, logUnknownEnd}, nil
+			return ownLog{timeline: st.in.Timeline, end: st.in.WriteLSN, kind: logUnknownEnd}, nil
 		}
 		if err == nil {
-			return ownLog{s.replayTimeline(ctx, st.in.Timeline), st.in.Position(), logReceived}, nil
+			return ownLog{timeline: s.replayTimeline(ctx, st.in.Timeline), end: st.in.Position()}, nil
 		}
 	}
 	d, err := s.controlData(ctx)
 	if err != nil {
 		return ownLog{}, err
 	}
-	c := d.control()
-	received := ownLog{c.MinRecoveryTLI, c.MinRecoveryLSN, logReceived}
+	return s.storedLog(ctx, d.control())
+}
+
+// storedLog is what the files of a server say that is down, or does not
+// answer.
+func (s *Server) storedLog(ctx context.Context, c cluster.Control) (ownLog, error) {
+	// Of a record that starts there, more is in the log than its start.
+	o := ownLog{timeline: c.Timeline, end: c.CheckpointLSN + 1, kind: logUnknownEnd, checkpoint: c.CheckpointLSN}
+	_, err := os.Lstat(filepath.Join(s.config().DataDir, "backup_label"))
+	o.copied = err == nil
 	switch c.State {
 	case "shut down in recovery", "in archive recovery":
 		if c.MinRecoveryLSN != 0 && c.MinRecoveryTLI != 0 {
-			return received, nil
+			return ownLog{timeline: c.MinRecoveryTLI, end: c.MinRecoveryLSN}, nil
 		}
 	case "shut down":
 	default:
-		return ownLog{c.Timeline, c.CheckpointLSN, logUnknownEnd}, nil
+		return o, nil
 	}
+	o.kind = logWritten
 	segment, err := s.segmentSize(ctx)
 	if err != nil {
 		return ownLog{}, err
 	}
-	end, err := endOfRecord(s.config().DataDir, c.Timeline, c.CheckpointLSN, segment)
-	if err != nil {
-		// Only its start is known; if that is not before the switch point the
-		// record is after it.
-		end = c.CheckpointLSN + 1
-	}
-	return ownLog{c.Timeline, end, logWritten}, nil
+	if end, err := endOfRecord(s.config().DataDir, c.Timeline, c.CheckpointLSN, segment); err == nil {
+		o.end = end
+	} // else only its start is known
+	return o, nil
 }
 
 // replayTimeline asks the local server over a replication connection, which

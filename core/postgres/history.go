@@ -2,7 +2,9 @@ package postgres
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -51,7 +53,24 @@ func (s *Server) TimelineHistory(ctx context.Context) (cluster.History, error) {
 	if tl <= 1 {
 		return cluster.History{}, nil
 	}
-	path := filepath.Join(s.config().DataDir, "pg_wal", fmt.Sprintf("%08X.history", uint32(tl)))
+	h, err := s.readHistory(tl)
+	if err != nil {
+		return nil, err
+	}
+	path := s.historyPath(tl)
+	if info, err := os.Stat(path); err == nil && len(h) > 0 {
+		h[len(h)-1].At = info.ModTime().Format("2006-01-02T15:04:05.000000-07:00")
+	}
+	return h, nil
+}
+
+func (s *Server) historyPath(tl cluster.Timeline) string {
+	return filepath.Join(s.config().DataDir, "pg_wal", fmt.Sprintf("%08X.history", uint32(tl)))
+}
+
+// readHistory reads the rows of a timeline's file.
+func (s *Server) readHistory(tl cluster.Timeline) (cluster.History, error) {
+	path := s.historyPath(tl)
 	text, err := os.ReadFile(path)
 	if err != nil {
 		return nil, fmt.Errorf("read timeline history: %w", err)
@@ -60,10 +79,19 @@ func (s *Server) TimelineHistory(ctx context.Context) (cluster.History, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", filepath.Base(path), err)
 	}
-	if info, err := os.Stat(path); err == nil && len(h) > 0 {
-		h[len(h)-1].At = info.ModTime().Format("2006-01-02T15:04:05.000000-07:00")
-	}
 	return h, nil
+}
+
+// ownHistory is readHistory, and nil where there is no file.
+func (s *Server) ownHistory(tl cluster.Timeline) (cluster.History, error) {
+	if tl <= 1 {
+		return nil, nil
+	}
+	h, err := s.readHistory(tl)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	return h, err
 }
 
 // currentTimeline is the local server's, from SQL when it answers, else from

@@ -60,7 +60,26 @@ func (s *Server) rewind(ctx context.Context, up cluster.Upstream) error {
 	if err != nil && (strings.Contains(out, rewindBegun) || strings.Contains(err.Error(), rewindBegun)) {
 		return err
 	}
+	if err == nil {
+		err = s.rewound(ctx, up)
+	}
 	return errors.Join(err, s.markComplete())
+}
+
+// rewound verifies what pg_rewind did: on one timeline it sees nothing to do
+// and reports success, and the crash recovery that it runs may be what shows
+// that it is the same one.
+func (s *Server) rewound(ctx context.Context, up cluster.Upstream) error {
+	c, err := s.compare(ctx, up)
+	switch {
+	case err != nil:
+		return err
+	case c.verdict == cluster.DivergenceUnknown:
+		return fmt.Errorf("result not verified: %s", c.reason)
+	case c.verdict == cluster.DivergenceFound && c.sameTimeline:
+		return fmt.Errorf("pg_rewind cannot help, the data must be copied anew: %s", c.reason)
+	}
+	return nil
 }
 
 func (s *Server) rewindArgs(up cluster.Upstream) ([]string, error) {

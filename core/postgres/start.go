@@ -80,11 +80,17 @@ func (s *Server) joinRunning(ctx context.Context, pm *postmaster, o cluster.Star
 	return nil
 }
 
-// launch prepares the data directory and creates the postmaster.
+// launch prepares the data directory and creates the postmaster. Orphans of
+// an earlier one are killed before anything that can fail: they can go on
+// committing.
 func (s *Server) launch(ctx context.Context, o cluster.StartOptions) (*postmaster, error) {
 	s.closeConnections()
 	cfg := s.config()
 	dir := s.resolvedDir()
+	env, err := s.clearStrays(ctx, dir)
+	if err != nil {
+		return nil, err
+	}
 	if empty, problem := s.inspectData(); problem != "" {
 		return nil, errors.New(problem)
 	} else if empty || dir == "" {
@@ -95,10 +101,6 @@ func (s *Server) launch(ctx context.Context, o cluster.StartOptions) (*postmaste
 		return nil, err
 	}
 	if err := supported(major); err != nil {
-		return nil, err
-	}
-	env, err := s.clearStrays(ctx, dir)
-	if err != nil {
 		return nil, err
 	}
 	if _, err := s.writeConf(ctx, role{standby: o.Standby, up: o.Upstream}); err != nil {
@@ -125,6 +127,9 @@ func (s *Server) launch(ctx context.Context, o cluster.StartOptions) (*postmaste
 // clearStrays kills what an earlier postmaster left running and returns the
 // environment that the new one needs besides.
 func (s *Server) clearStrays(ctx context.Context, dir string) ([]string, error) {
+	if dir == "" {
+		return nil, nil // never there: nothing ran in it
+	}
 	file, found, err := readPidFile(dir)
 	if found && file.Pid < 0 {
 		if p, err := readProcess(-file.Pid); err == nil && !p.dead() && inDirectory(-file.Pid, dir) {

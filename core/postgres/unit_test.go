@@ -162,28 +162,45 @@ func TestUsable(t *testing.T) {
 }
 
 func TestCompareLogs(t *testing.T) {
-	up := upstreamLog{timeline: 3, history: cluster.History{{Timeline: 1, LSN: 100}, {Timeline: 2, LSN: 200}}}
+	past := cluster.History{{Timeline: 1, LSN: 100}, {Timeline: 2, LSN: 200}}
+	up := upstreamLog{timeline: 3, flush: 900, history: past}
 	for name, c := range map[string]struct {
 		own  ownLog
 		want cluster.Divergence
 	}{
-		"same timeline":                                 {ownLog{3, 900, logReceived}, cluster.DivergenceNone},
-		"crashed primary on the same timeline":          {ownLog{3, 900, logUnknownEnd}, cluster.DivergenceNone},
-		"newer timeline":                                {ownLog{4, 1, logReceived}, cluster.DivergenceFound},
-		"timeline not known":                            {ownLog{0, 1, logReceived}, cluster.DivergenceUnknown},
-		"standby at the switch point":                   {ownLog{2, 200, logReceived}, cluster.DivergenceNone},
-		"standby one byte after it":                     {ownLog{2, 201, logReceived}, cluster.DivergenceFound},
-		"primary whose shutdown record was replicated":  {ownLog{2, 200, logWritten}, cluster.DivergenceNone},
-		"primary whose shutdown record was not":         {ownLog{1, 220, logWritten}, cluster.DivergenceFound},
-		"primary that did not shut down, timeline gone": {ownLog{2, 10, logUnknownEnd}, cluster.DivergenceFound},
+		"newer timeline":                                {ownLog{timeline: 4, end: 1}, cluster.DivergenceFound},
+		"timeline not known":                            {ownLog{end: 1}, cluster.DivergenceUnknown},
+		"standby at the switch point":                   {ownLog{timeline: 2, end: 200}, cluster.DivergenceNone},
+		"standby one byte after it":                     {ownLog{timeline: 2, end: 201}, cluster.DivergenceFound},
+		"primary whose shutdown record was replicated":  {ownLog{timeline: 2, end: 200, kind: logWritten}, cluster.DivergenceNone},
+		"primary whose shutdown record was not":         {ownLog{timeline: 1, end: 220, kind: logWritten}, cluster.DivergenceFound},
+		"primary that did not shut down, timeline gone": {ownLog{timeline: 2, end: 10, kind: logUnknownEnd}, cluster.DivergenceFound},
+		"older timeline, same past":                     {ownLog{timeline: 2, end: 200, history: past[:1]}, cluster.DivergenceNone},
+		"older timeline, another past":                  {ownLog{timeline: 2, end: 200, history: cluster.History{{Timeline: 1, LSN: 99}}}, cluster.DivergenceFound},
+
+		"same timeline, standby ahead of the answer":   {ownLog{timeline: 3, end: 901, history: past}, cluster.DivergenceNone},
+		"same timeline, standby without file":          {ownLog{timeline: 3, end: 10}, cluster.DivergenceNone},
+		"same timeline, promoted elsewhere":            {ownLog{timeline: 3, end: 10, history: cluster.History{past[0], {Timeline: 2, LSN: 201}}}, cluster.DivergenceFound},
+		"same timeline, of another parent":             {ownLog{timeline: 3, end: 10, history: cluster.History{{Timeline: 2, LSN: 200}}}, cluster.DivergenceFound},
+		"same timeline, primary not after the end":     {ownLog{timeline: 3, end: 900, kind: logWritten, history: past}, cluster.DivergenceNone},
+		"same timeline, primary after the end":         {ownLog{timeline: 3, end: 901, kind: logWritten, history: past}, cluster.DivergenceFound},
+		"same timeline, crashed primary after the end": {ownLog{timeline: 3, end: 901, kind: logUnknownEnd, history: past}, cluster.DivergenceFound},
+		"same timeline, primary without file":          {ownLog{timeline: 3, end: 10, kind: logWritten}, cluster.DivergenceFound},
+		"same timeline, copy of a primary":             {ownLog{timeline: 3, end: 901, kind: logUnknownEnd, copied: true}, cluster.DivergenceNone},
 	} {
 		if got, why := compareLogs(c.own, up); got != c.want || why == "" {
 			t.Errorf("%s: got %v (%s), want %v", name, got, why, c.want)
 		}
 	}
 	lost := upstreamLog{timeline: 3, history: cluster.History{{Timeline: 1, LSN: 100}}}
-	if got, _ := compareLogs(ownLog{2, 10, logReceived}, lost); got != cluster.DivergenceFound {
+	if got, _ := compareLogs(ownLog{timeline: 2, end: 10}, lost); got != cluster.DivergenceFound {
 		t.Errorf("timeline missing in the history: got %v", got)
+	}
+	first := upstreamLog{timeline: 1, flush: 50}
+	for end, want := range map[cluster.LSN]cluster.Divergence{50: cluster.DivergenceNone, 51: cluster.DivergenceFound} {
+		if got, _ := compareLogs(ownLog{timeline: 1, end: end, kind: logWritten}, first); got != want {
+			t.Errorf("primary on timeline 1 at %s: got %v, want %v", end, got, want)
+		}
 	}
 }
 

@@ -1,9 +1,13 @@
 package postgres
 
 import (
+	"bytes"
+	"context"
+	"database/sql"
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 
@@ -64,4 +68,51 @@ func endOfRecord(dataDir string, tl cluster.Timeline, lsn cluster.LSN, segment u
 		return 0, errors.New("find end of wal record: no record at " + lsn.String())
 	}
 	return recordEnd(lsn, total, segment), nil
+}
+
+// recordSample is how much of a checkpoint record is compared, in bytes: its
+// header with the checksum, even if a page begins inside. The record itself
+// is longer.
+const recordSample = 64
+
+// sameRecord reports whether up has our last checkpoint's record in its place:
+// the same position holds something else, or nothing any more, if the logs
+// have parted before. The function that reads it is one that pg_rewind needs
+// too.
+func (s *Server) sameRecord(ctx context.Context, up cluster.Upstream, own ownLog) (bool, error) {
+	segment, err := s.segmentSize(ctx)
+	if err != nil {
+		return false, err
+	}
+	if segment == 0 {
+		return false, errors.New("compare wal records: segment size is not known")
+	}
+	name := filepath.Join("pg_wal", segmentName(own.timeline, own.checkpoint, segment))
+	offset := int64(uint64(own.checkpoint) % segment)
+	ours, err := readSample(filepath.Join(s.config().DataDir, name), offset)
+	if err != nil {
+		return false, err
+	}
+	var theirs []byte // nil: no such segment (any more)
+	err = s.withUpstream(ctx, up, func(ctx context.Context, c *sql.Conn) error {
+		return c.QueryRowContext(ctx, "SELECT pg_catalog.pg_read_binary_file($1, $2, $3, true)", name, offset, recordSample).Scan(&theirs)
+	})
+	if err != nil {
+		return false, fmt.Errorf("compare wal records: %w", err)
+	}
+	return bytes.Equal(ours, theirs), nil
+}
+
+func readSample(path string, offset int64) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("compare wal records: %w", err)
+	}
+	defer f.Close()
+	b := make([]byte, recordSample)
+	n, err := f.ReadAt(b, offset)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return nil, fmt.Errorf("compare wal records: %w", err)
+	}
+	return b[:n], nil
 }

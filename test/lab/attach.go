@@ -1,7 +1,6 @@
 package lab
 
 import (
-	"net/http"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -17,7 +16,9 @@ import (
 func Attach(t testing.TB, password string) *Lab {
 	t.Helper()
 	dir := t.TempDir()
-	return &Lab{T: t, dir: dir, http: &http.Client{Timeout: 60 * time.Second}, cred: credentials(t, dir), password: password}
+	l := &Lab{T: t, dir: dir, cred: credentials(t, dir), password: password}
+	l.http = l.client()
+	return l
 }
 
 // AttachNode adds a running node.
@@ -27,7 +28,7 @@ func (l *Lab) AttachNode(name, rest, dataDir, config string, pid int) *Node {
 	if err != nil {
 		l.T.Fatal(err)
 	}
-	n := &Node{Name: name, lab: l, DataDir: dataDir, Config: config, LogFile: filepath.Join(l.dir, name+".log"), started: true}
+	n := &Node{Name: name, lab: l, host: u.Hostname(), DataDir: dataDir, Config: config, LogFile: filepath.Join(l.dir, name+".log"), started: true}
 	n.RESTPort, _ = strconv.Atoi(u.Port())
 	n.SQLPort = n.portOfServer()
 	n.process, err = os.FindProcess(pid)

@@ -38,6 +38,13 @@ type Options struct {
 	// Program is run with the configuration file; "" for our agent. Other
 	// agents that read Patroni's configuration can be compared by it.
 	Program string
+	// ZooKeeper are the addresses of servers that the test runs itself; none:
+	// the lab starts one.
+	ZooKeeper []string
+	// Hosts are where the nodes live; nil: on loopback.
+	Hosts Hosts
+	// HBA are lines of pg_hba.conf before the lab's own.
+	HBA []string
 }
 
 // Lab is one cluster under test.
@@ -48,6 +55,11 @@ type Lab struct {
 	dir   string
 	cred  *syscall.SysProcAttr
 	http  *http.Client
+	// stores are the addresses of the ZooKeeper servers.
+	stores []string
+	// elsewhere is Options.Hosts.
+	elsewhere Hosts
+	hba       []string
 	// password is the superuser's, "" for the lab's own.
 	password string
 }
@@ -100,9 +112,13 @@ func New(t testing.TB, o Options) *Lab {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l := &Lab{T: t, dir: dir, http: &http.Client{Timeout: 60 * time.Second}, cred: credentials(t, dir)}
+	l := &Lab{T: t, dir: dir, cred: credentials(t, dir), stores: o.ZooKeeper, elsewhere: o.Hosts, hba: o.HBA}
+	l.http = l.client()
 	t.Cleanup(l.end)
-	l.ZK = zktest.Start(t, zktest.WithTick(2*time.Second))
+	if len(l.stores) == 0 {
+		l.ZK = zktest.Start(t, zktest.WithTick(2*time.Second))
+		l.stores = []string{l.ZK.Addr()}
+	}
 	for i := range o.Nodes {
 		l.Nodes = append(l.Nodes, l.newNode(fmt.Sprintf("pg%d", i+1), o))
 	}
@@ -150,6 +166,11 @@ func credentials(t testing.TB, dir string) *syscall.SysProcAttr {
 func (l *Lab) end() {
 	for _, n := range l.Nodes {
 		n.KillAll()
+		for _, bad := range []string{"DATA RACE", "panic:"} {
+			if strings.Contains(n.Log(), bad) {
+				l.T.Errorf("%s: %s in its log", n.Name, bad)
+			}
+		}
 	}
 	if l.T.Failed() || os.Getenv("PGREGENT_LAB_LOGS") != "" {
 		for _, n := range l.Nodes {
@@ -277,6 +298,13 @@ func (l *Lab) Wait(limit time.Duration, what string, missing func() string) {
 	l.T.Fatalf("waited %v for %s: %s", limit, what, last)
 }
 
+// FreePort returns a port of 127.0.0.1 that was free a moment ago, for servers
+// that a test starts beside the lab's.
+func FreePort(t testing.TB) int {
+	t.Helper()
+	return freePort(t)
+}
+
 // freePort returns a port that was free a moment ago, from below the range
 // that the kernel gives to outgoing connections.
 func freePort(t testing.TB) int {
@@ -307,7 +335,7 @@ func BinDir() string {
 // Patronictl runs Debian's patronictl against the cluster.
 func (l *Lab) Patronictl(ctx context.Context, args ...string) (string, error) {
 	conf := filepath.Join(l.dir, "patronictl.yml")
-	text := "scope: " + Scope + "\nzookeeper:\n  hosts: ['" + l.ZK.Addr() + "']\n"
+	text := "scope: " + Scope + "\nzookeeper:\n  hosts: ['" + strings.Join(l.stores, "','") + "']\n"
 	if err := os.WriteFile(conf, []byte(text), 0o644); err != nil {
 		return "", err
 	}
@@ -319,7 +347,7 @@ func (l *Lab) Patronictl(ctx context.Context, args ...string) (string, error) {
 // operator's mistake would.
 func (l *Lab) RemoveKeys() {
 	l.T.Helper()
-	conn, _, err := zk.Connect([]string{l.ZK.Addr()}, 10*time.Second, zk.WithLogInfo(false))
+	conn, _, err := zk.Connect(l.stores, 10*time.Second, zk.WithLogInfo(false))
 	if err != nil {
 		l.T.Fatal(err)
 	}

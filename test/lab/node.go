@@ -11,12 +11,11 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
 	"time"
-
-	_ "github.com/lib/pq" // the driver of clients
 
 	"github.com/pgregent/pgregent/core/cluster"
 )
@@ -37,6 +36,7 @@ type Node struct {
 	LogFile  string
 
 	lab     *Lab
+	host    string // its IP address
 	program string
 	cmd     *exec.Cmd
 	process *os.Process
@@ -47,7 +47,7 @@ type Node struct {
 func (l *Lab) newNode(name string, o Options) *Node {
 	base := filepath.Join(l.dir, name)
 	n := &Node{
-		Name: name, lab: l, program: o.Program, RESTPort: freePort(l.T), SQLPort: freePort(l.T),
+		Name: name, lab: l, host: l.hosts().Address(name), program: o.Program, RESTPort: freePort(l.T), SQLPort: freePort(l.T),
 		DataDir: filepath.Join(base, "data"), Config: filepath.Join(l.dir, name+".yml"), LogFile: filepath.Join(l.dir, name+".log"),
 	}
 	if err := os.MkdirAll(base, 0o700); err != nil {
@@ -71,8 +71,8 @@ func (n *Node) WriteConfig(dcs, extra string) {
 	text := fmt.Sprintf(`scope: %s
 name: %s
 restapi:
-  listen: 127.0.0.1:%d
-  connect_address: 127.0.0.1:%d
+  listen: %s:%d
+  connect_address: %s:%d
 zookeeper:
   hosts: ['%s']
 bootstrap:
@@ -82,8 +82,8 @@ bootstrap:
   - encoding: UTF8
   - data-checksums
 postgresql:
-  listen: 127.0.0.1:%d
-  connect_address: 127.0.0.1:%d
+  listen: %s:%d
+  connect_address: %s:%d
   data_dir: %s
   bin_dir: %s
   pgpass: %s
@@ -98,15 +98,21 @@ postgresql:
     log_line_prefix: '%%m [%%p] '
     log_checkpoints: 'off'
   pg_hba:
-  - local all all trust
-  - host all all 127.0.0.1/32 scram-sha-256
-  - host replication all 127.0.0.1/32 scram-sha-256
 %s
-`, Scope, n.Name, n.RESTPort, n.RESTPort, n.lab.ZK.Addr(), indent(dcs, "    "), n.SQLPort, n.SQLPort, n.DataDir, BinDir(),
-		filepath.Join(filepath.Dir(n.DataDir), "pgpass"), superuser, superPass, filepath.Dir(n.DataDir), extra)
+%s
+`, Scope, n.Name, n.host, n.RESTPort, n.host, n.RESTPort, strings.Join(n.lab.stores, "','"), indent(dcs, "    "),
+		n.host, n.SQLPort, n.host, n.SQLPort, n.DataDir, BinDir(),
+		filepath.Join(filepath.Dir(n.DataDir), "pgpass"), superuser, superPass, filepath.Dir(n.DataDir), n.lab.pgHBA(), extra)
 	if err := os.WriteFile(n.Config, []byte(text), 0o644); err != nil {
 		n.lab.T.Fatal(err)
 	}
+}
+
+// pgHBA are the lines of pg_hba.conf as a YAML list.
+func (l *Lab) pgHBA() string {
+	lines := append([]string{"local all all trust"}, l.hba...)
+	lines = append(lines, "host all all 127.0.0.1/32 scram-sha-256", "host replication all 127.0.0.1/32 scram-sha-256")
+	return "  - " + strings.Join(lines, "\n  - ")
 }
 
 func indent(text, by string) string {
@@ -131,7 +137,7 @@ func (n *Node) Start() {
 	cmd := exec.Command(path, n.Config)
 	cmd.Dir, cmd.Stdout, cmd.Stderr, cmd.SysProcAttr = "/", log, log, n.lab.cred
 	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + n.lab.dir, "LANG=C.UTF-8"}
-	if err := cmd.Start(); err != nil {
+	if err := n.lab.hosts().Start(n.Name, cmd); err != nil {
 		n.lab.T.Fatalf("start agent %s: %v", n.Name, err)
 	}
 	exited := make(chan struct{})
@@ -182,14 +188,14 @@ func (n *Node) Postmaster() int {
 	return pid
 }
 
-// KillAll kills the agent and every PostgreSQL process of the node, as a
-// crash of the host would.
+// KillAll kills the agent, its fence and every PostgreSQL process of the node,
+// as a crash of the host would.
 func (n *Node) KillAll() {
 	if n.started {
 		n.Signal(syscall.SIGKILL)
 	}
 	for range 100 {
-		pids := n.serverPids()
+		pids := append(n.pidsIn(n.StateDir()), n.pidsIn(n.DataDir)...)
 		for _, pid := range pids {
 			_ = syscall.Kill(pid, syscall.SIGKILL)
 		}
@@ -204,12 +210,29 @@ func (n *Node) KillAll() {
 	}
 }
 
-// serverPids are the processes that work in the data directory.
-func (n *Node) serverPids() []int {
+// StateDir is where the agent keeps what survives it, and its fence works.
+func (n *Node) StateDir() string {
+	return filepath.Join(filepath.Dir(n.DataDir), ".pgregent-"+n.Name)
+}
+
+// Fences are the pids of the node's fence processes; none if none runs.
+func (n *Node) Fences() []int {
+	var pids []int
+	for _, pid := range n.pidsIn(n.StateDir()) {
+		text, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
+		if err == nil && slices.Contains(strings.Split(string(text), "\x00"), "fence") {
+			pids = append(pids, pid)
+		}
+	}
+	return pids
+}
+
+// pidsIn are the processes whose working directory is dir.
+func (n *Node) pidsIn(dir string) []int {
 	links, _ := filepath.Glob("/proc/[0-9]*/cwd")
 	var pids []int
 	for _, link := range links {
-		if at, err := os.Readlink(link); err == nil && at == n.DataDir {
+		if at, err := os.Readlink(link); err == nil && at == dir {
 			pid, _ := strconv.Atoi(strings.Split(link, "/")[2])
 			pids = append(pids, pid)
 		}
@@ -224,7 +247,7 @@ func (n *Node) DSN() string { return dsn(n) + " target_session_attrs=any" }
 func dsn(nodes ...*Node) string {
 	var hosts, ports []string
 	for _, n := range nodes {
-		hosts, ports = append(hosts, "127.0.0.1"), append(ports, strconv.Itoa(n.SQLPort))
+		hosts, ports = append(hosts, n.host), append(ports, strconv.Itoa(n.SQLPort))
 	}
 	password := superPass
 	if own := nodes[0].lab.password; own != "" {
@@ -238,7 +261,7 @@ func dsn(nodes ...*Node) string {
 // Query runs one statement on the node and returns the first column of the
 // first row as text.
 func (n *Node) Query(query string) (string, error) {
-	db, err := sql.Open("postgres", n.DSN())
+	db, err := n.Open("")
 	if err != nil {
 		return "", err
 	}
@@ -256,7 +279,7 @@ func (n *Node) Query(query string) (string, error) {
 // MustExec runs statements and fails the test if they fail.
 func (n *Node) MustExec(statements string) {
 	n.lab.T.Helper()
-	db, err := sql.Open("postgres", n.DSN())
+	db, err := n.Open("")
 	if err != nil {
 		n.lab.T.Fatal(err)
 	}
@@ -267,7 +290,9 @@ func (n *Node) MustExec(statements string) {
 }
 
 // URL is the address of the node's REST API.
-func (n *Node) URL(path string) string { return fmt.Sprintf("http://127.0.0.1:%d%s", n.RESTPort, path) }
+func (n *Node) URL(path string) string {
+	return fmt.Sprintf("http://%s:%d%s", n.host, n.RESTPort, path)
+}
 
 // Call sends a request and returns code and body.
 func (n *Node) Call(method, path, body string) (int, string, error) {

@@ -52,7 +52,7 @@ func (l *Lab) NewWriterAt(port int, first int64) *Writer {
 
 func (l *Lab) writer(dsn string, first int64) *Writer {
 	l.T.Helper()
-	db, err := sql.Open("postgres", dsn)
+	db, err := l.open(dsn)
 	if err != nil {
 		l.T.Fatal(err)
 	}
@@ -155,7 +155,7 @@ func (w *Writer) Missing(n *Node) []int64 {
 func (n *Node) Missing(acks []Ack) []int64 {
 	l := n.lab
 	l.T.Helper()
-	db, err := sql.Open("postgres", n.DSN())
+	db, err := n.Open("")
 	if err != nil {
 		l.T.Fatal(err)
 	}

@@ -1,0 +1,206 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"github.com/pgregent/pgregent/core/cluster"
+	"github.com/pgregent/pgregent/core/lease"
+)
+
+// Fence is the process that stops PostgreSQL at the hard deadline of the
+// lease, whatever happens to this agent. core/fence implements it.
+type Fence interface {
+	// Connect finds the fence that a former agent left, or starts one. It
+	// returns what that fence has armed: until when PostgreSQL may write in
+	// which epoch; zeros if nothing is.
+	Connect(ctx context.Context) (cluster.Epoch, lease.Instant, error)
+	// Ready reports that a fence is connected.
+	Ready() bool
+	// Arm must succeed before PostgreSQL becomes writable; Renew prolongs.
+	Arm(epoch cluster.Epoch, hard lease.Instant) error
+	Renew(epoch cluster.Epoch, hard lease.Instant) error
+	// Disarm is for when PostgreSQL is down or in recovery, and for pause.
+	Disarm(epoch cluster.Epoch) error
+	// Quit ends the fence; it is refused while it is armed.
+	Quit() error
+}
+
+const (
+	// feedEvery is how often the fence is told a new deadline.
+	feedEvery = 200 * time.Millisecond
+	// fenceStart bounds the start of a fence process.
+	fenceStart = 3 * time.Second
+)
+
+// feeder keeps the fence alive and told. It runs beside the loop: neither
+// holds the other up.
+type feeder struct {
+	a *Agent
+	// lostSince is since when there is no fence; 0: there is one.
+	lostSince atomic.Int64
+	// adoptedUntil is until when the fence that was found lets an adopted
+	// PostgreSQL write.
+	adoptedUntil atomic.Int64
+	found        chan struct{} // closed when the first look for a fence is over
+
+	// Owned by run:
+	armed cluster.Epoch // 0: not armed
+	told  lease.Instant
+	// changed is taken before a word to the fence, so that Arm of a job and
+	// the feeder do not cross.
+	mu chan struct{}
+}
+
+func newFeeder(a *Agent) *feeder {
+	f := &feeder{a: a, found: make(chan struct{}), mu: make(chan struct{}, 1)}
+	f.lostSince.Store(int64(lease.Now()))
+	return f
+}
+
+// run feeds the fence until ctx ends.
+func (f *feeder) run(ctx context.Context) {
+	if f.a.o.Fence == nil {
+		f.lostSince.Store(0)
+		close(f.found)
+		return
+	}
+	f.connect(ctx)
+	close(f.found)
+	tick := time.NewTicker(feedEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		if !f.a.o.Fence.Ready() {
+			f.lost()
+			f.connect(ctx)
+		}
+		f.feed()
+	}
+}
+
+func (f *feeder) lock()   { f.mu <- struct{}{} }
+func (f *feeder) unlock() { <-f.mu }
+
+// connect finds or starts a fence.
+func (f *feeder) connect(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, fenceStart)
+	defer cancel()
+	epoch, hard, err := f.a.o.Fence.Connect(ctx)
+	if err != nil {
+		f.a.log.Error("no fence process", "err", err)
+		return
+	}
+	if epoch != 0 {
+		f.lock()
+		f.armed, f.told = epoch, hard
+		f.unlock()
+		f.adoptedUntil.Store(int64(hard))
+		f.a.log.Info("took over the fence of the former agent", "kills_in", hard.Sub(lease.Now()).Round(time.Millisecond))
+	}
+	f.lostSince.Store(0)
+	f.a.Wake()
+}
+
+// lost notes that the fence is gone.
+func (f *feeder) lost() {
+	f.lock()
+	f.armed, f.told = 0, 0
+	f.unlock()
+	if f.lostSince.CompareAndSwap(0, int64(lease.Now())) {
+		f.a.log.Error("the fence process is gone; starting another")
+		f.a.Wake()
+	}
+}
+
+// feed says what has changed.
+func (f *feeder) feed() {
+	f.lock()
+	defer f.unlock()
+	l := f.a.o.Store.Lease()
+	guarded := f.a.writable.Load() && !f.a.paused.Load()
+	var err error
+	switch {
+	case guarded && l.Held():
+		err = f.tell(l.Epoch, l.Hard())
+	case !guarded && f.armed != 0 && f.a.observed.Load():
+		if err = f.a.o.Fence.Disarm(f.armed); err == nil {
+			f.armed, f.told = 0, 0
+		}
+	}
+	if err != nil {
+		f.a.log.Warn("tell the fence", "err", err)
+	}
+}
+
+// tell arms the fence, or prolongs. The caller holds mu.
+func (f *feeder) tell(epoch cluster.Epoch, hard lease.Instant) error {
+	if f.armed == epoch {
+		if hard <= f.told {
+			return nil
+		}
+		if err := f.a.o.Fence.Renew(epoch, hard); err == nil {
+			f.told = hard
+			return nil
+		}
+		f.armed = 0 // it has killed, or is another process: arm it anew
+	}
+	if err := f.a.o.Fence.Arm(epoch, hard); err != nil {
+		return err
+	}
+	if f.armed == 0 {
+		f.a.log.Info("fence armed", "epoch", int64(epoch), "kills_in", hard.Sub(lease.Now()).Round(time.Millisecond))
+	}
+	f.armed, f.told = epoch, hard
+	return nil
+}
+
+var errNoLease = errors.New("there is no valid lease")
+
+// armFence must be called before PostgreSQL becomes writable.
+func (a *Agent) armFence() error {
+	l := a.o.Store.Lease()
+	if !l.Valid(lease.Now()) {
+		return errNoLease
+	}
+	if a.o.Fence == nil {
+		return nil
+	}
+	a.writable.Store(true) // so that the feeder does not disarm what follows
+	a.feeder.lock()
+	defer a.feeder.unlock()
+	if err := a.feeder.tell(l.Epoch, l.Hard()); err != nil {
+		if !a.o.FenceRequired {
+			a.log.Warn("becoming primary without a fence", "err", err)
+			return nil
+		}
+		return fmt.Errorf("arm the fence: %w", err)
+	}
+	return nil
+}
+
+// quitFence ends the fence after PostgreSQL has been stopped, or left alone
+// in pause.
+func (a *Agent) quitFence() {
+	if a.o.Fence == nil {
+		return
+	}
+	a.feeder.lock()
+	defer a.feeder.unlock()
+	if a.feeder.armed != 0 {
+		if err := a.o.Fence.Disarm(a.feeder.armed); err != nil {
+			a.log.Warn("disarm the fence", "err", err)
+		}
+		a.feeder.armed = 0
+	}
+	if err := a.o.Fence.Quit(); err != nil {
+		a.log.Warn("end the fence", "err", err)
+	}
+}

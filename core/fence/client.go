@@ -1,0 +1,201 @@
+package fence
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/pgregent/pgregent/core/cluster"
+	"github.com/pgregent/pgregent/core/lease"
+)
+
+// answerLimit bounds the wait for the fence's answer: it has nothing else to
+// do.
+const answerLimit = 500 * time.Millisecond
+
+// ErrRefused means that the fence did not take a message: it is of an older
+// epoch than what the fence knows.
+var ErrRefused = errors.New("the fence refused")
+
+// ErrLost means that there is no fence to speak to.
+var ErrLost = errors.New("the fence does not answer")
+
+// Client is the agent's side. It keeps one fence process alive: spawn starts
+// one when none answers. It is safe for concurrent use.
+type Client struct {
+	stateDir string
+	spawn    func() error
+	lost     func()
+
+	mu  sync.Mutex
+	fd  int // -1: not connected
+	seq uint32
+}
+
+// NewClient returns a Client that is not connected yet. spawn starts a fence
+// process and returns without waiting for it; lost is called, from another
+// goroutine, when the connection to a fence has ended.
+func NewClient(stateDir string, spawn func() error, lost func()) *Client {
+	return &Client{stateDir: stateDir, spawn: spawn, lost: lost, fd: -1}
+}
+
+// Connect finds the fence that a former agent left, or starts one. It
+// returns what that fence has armed.
+func (c *Client) Connect(ctx context.Context) (Reply, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.fd >= 0 {
+		return c.exchange(Message{Kind: Hello})
+	}
+	if reply, err := c.attach(); err == nil {
+		return reply, nil
+	}
+	if err := c.spawn(); err != nil {
+		return Reply{}, fmt.Errorf("start the fence: %w", err)
+	}
+	var err error
+	for ctx.Err() == nil {
+		var reply Reply
+		if reply, err = c.attach(); err == nil {
+			return reply, nil
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(10 * time.Millisecond): // until its socket is there
+		}
+	}
+	return Reply{}, fmt.Errorf("connect to the new fence: %w", err)
+}
+
+// attach connects and says hello. The caller holds mu.
+func (c *Client) attach() (Reply, error) {
+	fd, err := dial(c.stateDir)
+	if err != nil {
+		return Reply{}, err
+	}
+	limit := unix.NsecToTimeval(answerLimit.Nanoseconds())
+	if err := errors.Join(unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &limit),
+		unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_SNDTIMEO, &limit)); err != nil {
+		_ = unix.Close(fd)
+		return Reply{}, fmt.Errorf("limit the waits for the fence: %w", err)
+	}
+	c.fd = fd
+	reply, err := c.exchange(Message{Kind: Hello})
+	if err == nil {
+		go c.watch(fd)
+	}
+	return reply, err
+}
+
+// watch waits for the end of the connection.
+func (c *Client) watch(fd int) {
+	fds := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLRDHUP}}
+	for {
+		_, err := unix.Poll(fds, int(time.Second/time.Millisecond))
+		c.mu.Lock()
+		over := c.fd != fd
+		if !over && (fds[0].Revents != 0 || (err != nil && !errors.Is(err, unix.EINTR))) {
+			c.drop()
+		}
+		gone := c.fd != fd
+		c.mu.Unlock()
+		if gone {
+			if !over {
+				c.lost()
+			}
+			return
+		}
+	}
+}
+
+// drop closes the connection. The caller holds mu.
+func (c *Client) drop() {
+	_ = unix.Close(c.fd)
+	c.fd = -1
+}
+
+// Ready reports that a fence is connected.
+func (c *Client) Ready() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.fd >= 0
+}
+
+// Arm tells the fence to kill PostgreSQL at hard, before PostgreSQL becomes
+// writable. It returns ErrLost or ErrRefused; then it must not become so.
+func (c *Client) Arm(epoch cluster.Epoch, hard lease.Instant) error {
+	return c.say(Message{Kind: Arm, Epoch: epoch, Hard: hard})
+}
+
+// Renew prolongs what is armed.
+func (c *Client) Renew(epoch cluster.Epoch, hard lease.Instant) error {
+	return c.say(Message{Kind: Renew, Epoch: epoch, Hard: hard})
+}
+
+// Disarm is for when PostgreSQL is down or in recovery, and for pause.
+func (c *Client) Disarm(epoch cluster.Epoch) error {
+	return c.say(Message{Kind: Disarm, Epoch: epoch})
+}
+
+// Quit ends the fence, which refuses while it is armed.
+func (c *Client) Quit() error {
+	err := c.say(Message{Kind: Quit})
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.fd >= 0 {
+		c.drop()
+	}
+	return err
+}
+
+func (c *Client) say(m Message) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	reply, err := c.exchange(m)
+	switch {
+	case err != nil:
+		return err
+	case reply.Refused:
+		return fmt.Errorf("%w: it knows epoch %d, armed %v", ErrRefused, reply.Epoch, reply.Armed)
+	}
+	return nil
+}
+
+// exchange sends one message and reads its answer. The caller holds mu.
+func (c *Client) exchange(m Message) (Reply, error) {
+	if c.fd < 0 {
+		return Reply{}, ErrLost
+	}
+	c.seq++
+	m.Seq = c.seq
+	if _, err := unix.Write(c.fd, m.append(make([]byte, 0, messageSize))); err != nil {
+		c.drop()
+		return Reply{}, fmt.Errorf("%w: %w", ErrLost, err)
+	}
+	packet := make([]byte, replySize+1)
+	for {
+		n, err := unix.Read(c.fd, packet)
+		if errors.Is(err, unix.EINTR) {
+			continue
+		}
+		if err == nil && n == 0 {
+			err = errors.New("connection closed")
+		}
+		if err != nil {
+			c.drop()
+			return Reply{}, fmt.Errorf("%w: %w", ErrLost, err)
+		}
+		reply, err := parseReply(packet[:n])
+		if err != nil {
+			c.drop()
+			return Reply{}, fmt.Errorf("%w: %w", ErrLost, err)
+		}
+		if reply.Seq == m.Seq { // else: the late answer of one that was given up
+			return reply, nil
+		}
+	}
+}

@@ -1,0 +1,115 @@
+package fence
+
+import (
+	"time"
+
+	"github.com/pgregent/pgregent/core/cluster"
+	"github.com/pgregent/pgregent/core/lease"
+)
+
+// Machine is the fence's state: what is armed until when, and whether the
+// agent is there. It is pure; the zero value has nothing armed and an agent
+// that is gone since ever.
+type Machine struct {
+	// Wait is how long a gone agent is waited for, bounded by the hard
+	// deadline.
+	Wait time.Duration
+
+	armed bool
+	epoch cluster.Epoch
+	hard  lease.Instant
+	// there means that an agent is connected; goneSince is since when none is.
+	there     bool
+	goneSince lease.Instant
+	quit      bool
+	kills     uint32
+	why       Reason
+}
+
+// On takes a message over.
+func (m *Machine) On(msg Message) Reply {
+	refused := false
+	switch msg.Kind {
+	case Arm:
+		switch {
+		case msg.Epoch < m.epoch || msg.Epoch == 0:
+			refused = true
+		case msg.Epoch == m.epoch && m.armed:
+			m.hard = max(m.hard, msg.Hard) // within an epoch the deadline only grows
+		default:
+			m.armed, m.epoch, m.hard = true, msg.Epoch, msg.Hard
+		}
+	case Renew:
+		if refused = !m.armed || msg.Epoch != m.epoch; !refused {
+			m.hard = max(m.hard, msg.Hard)
+		}
+	case Disarm:
+		if refused = msg.Epoch < m.epoch && m.armed; !refused {
+			m.armed = false
+		}
+	case Quit:
+		m.quit = !m.armed
+		refused = m.armed
+	case Hello:
+	default:
+		refused = true
+	}
+	return Reply{Seq: msg.Seq, Refused: refused, Armed: m.armed, Epoch: m.epoch, Hard: m.hard, Kills: m.kills, Why: m.why}
+}
+
+// AgentThere notes that an agent has connected.
+func (m *Machine) AgentThere() { m.there = true }
+
+// AgentGone notes that the agent's connection has ended.
+func (m *Machine) AgentGone(now lease.Instant) {
+	if m.there || m.goneSince == 0 {
+		m.there, m.goneSince = false, now
+	}
+}
+
+// Deadline is when Next has to be asked at the latest; 0: not without a
+// message.
+func (m *Machine) Deadline() lease.Instant {
+	var at lease.Instant
+	if m.armed {
+		at = m.hard
+	}
+	if !m.there {
+		gone := m.goneSince.Add(m.Wait)
+		if at == 0 || gone < at {
+			at = gone
+		}
+	}
+	return at
+}
+
+// Order is what the process has to do.
+type Order uint8
+
+// The orders. Kill is followed by Killed. Exit ends the fence.
+const (
+	Nothing Order = iota
+	Kill
+	Exit
+)
+
+// Next is what to do at now.
+func (m *Machine) Next(now lease.Instant) (Order, Reason) {
+	gone := !m.there && now >= m.goneSince.Add(m.Wait)
+	switch {
+	case m.armed && now >= m.hard:
+		return Kill, LeaseOver
+	case m.armed && gone:
+		return Kill, AgentGone
+	case m.quit, gone && !m.armed:
+		return Exit, NoReason
+	}
+	return Nothing, NoReason
+}
+
+// Killed notes that PostgreSQL has been killed: nothing is armed any more. The
+// same epoch can be armed again, when ZooKeeper has proven it anew.
+func (m *Machine) Killed(why Reason) {
+	m.armed, m.why = false, why
+	m.kills++
+}

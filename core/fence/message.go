@@ -1,0 +1,121 @@
+package fence
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+
+	"github.com/pgregent/pgregent/core/cluster"
+	"github.com/pgregent/pgregent/core/lease"
+)
+
+// Kind is what the agent says.
+type Kind uint8
+
+// The kinds. Arm begins an epoch, also after a takeover; Renew prolongs it;
+// Disarm is for when PostgreSQL is down or in recovery, and for pause; Quit
+// ends the fence. Hello asks how things are, and says that the agent is there.
+const (
+	Hello Kind = iota + 1
+	Arm
+	Renew
+	Disarm
+	Quit
+)
+
+// Message is what the agent sends: one packet each, answered by one Reply.
+type Message struct {
+	Kind  Kind
+	Seq   uint32
+	Epoch cluster.Epoch
+	// Hard is the instant on the boot-time clock at which PostgreSQL is killed.
+	Hard lease.Instant
+}
+
+// Reply is the fence's answer to the message of the same Seq.
+type Reply struct {
+	Seq uint32
+	// Refused means that the message was of an older epoch, or prolonged one
+	// that is not armed, and that nothing was changed.
+	Refused bool
+	Armed   bool
+	Epoch   cluster.Epoch
+	Hard    lease.Instant
+	// Kills is how often PostgreSQL was killed since the fence started, and
+	// Why the reason of the last time.
+	Kills uint32
+	Why   Reason
+}
+
+// Reason is why PostgreSQL was killed.
+type Reason uint8
+
+// The reasons.
+const (
+	NoReason Reason = iota
+	LeaseOver
+	AgentGone
+)
+
+// String is the reason in words.
+func (r Reason) String() string {
+	switch r {
+	case LeaseOver:
+		return "the lease ran out"
+	case AgentGone:
+		return "the agent is gone and no other took over"
+	}
+	return ""
+}
+
+const (
+	messageSize = 1 + 4 + 8 + 8
+	replySize   = 4 + 1 + 1 + 8 + 8 + 4 + 1
+)
+
+var errSize = errors.New("packet of the wrong size")
+
+// append writes m to b, without allocation if b has room.
+func (m Message) append(b []byte) []byte {
+	b = append(b, byte(m.Kind))
+	b = binary.BigEndian.AppendUint32(b, m.Seq)
+	b = binary.BigEndian.AppendUint64(b, uint64(m.Epoch))
+	return binary.BigEndian.AppendUint64(b, uint64(m.Hard))
+}
+
+func parseMessage(b []byte) (Message, error) {
+	if len(b) != messageSize {
+		return Message{}, fmt.Errorf("read message: %w", errSize)
+	}
+	return Message{
+		Kind: Kind(b[0]), Seq: binary.BigEndian.Uint32(b[1:]),
+		Epoch: cluster.Epoch(binary.BigEndian.Uint64(b[5:])), Hard: lease.Instant(binary.BigEndian.Uint64(b[13:])),
+	}, nil
+}
+
+func (r Reply) append(b []byte) []byte {
+	b = binary.BigEndian.AppendUint32(b, r.Seq)
+	b = append(b, flag(r.Refused), flag(r.Armed))
+	b = binary.BigEndian.AppendUint64(b, uint64(r.Epoch))
+	b = binary.BigEndian.AppendUint64(b, uint64(r.Hard))
+	b = binary.BigEndian.AppendUint32(b, r.Kills)
+	return append(b, byte(r.Why))
+}
+
+func parseReply(b []byte) (Reply, error) {
+	if len(b) != replySize {
+		return Reply{}, fmt.Errorf("read reply: %w", errSize)
+	}
+	return Reply{
+		Seq: binary.BigEndian.Uint32(b), Refused: b[4] != 0, Armed: b[5] != 0,
+		Epoch: cluster.Epoch(binary.BigEndian.Uint64(b[6:])), Hard: lease.Instant(binary.BigEndian.Uint64(b[14:])),
+		Kills: binary.BigEndian.Uint32(b[22:]), Why: Reason(b[26]),
+	}, nil
+}
+
+func flag(v bool) byte {
+	if v {
+		return 1
+	}
+	return 0
+}

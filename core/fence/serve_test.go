@@ -1,0 +1,158 @@
+package fence
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/pgregent/pgregent/core/lease"
+)
+
+// running is a fence in this process, with what it did.
+type running struct {
+	dir    string
+	killed chan struct{}
+	closed chan struct{}
+	ended  chan error
+}
+
+func run(t *testing.T, wait time.Duration) *running {
+	t.Helper()
+	r := &running{dir: t.TempDir(), killed: make(chan struct{}, 9), closed: make(chan struct{}, 9), ended: make(chan error, 1)}
+	go func() {
+		r.ended <- Serve(Options{
+			StateDir: r.dir, Wait: wait, Tell: func(string, error) {},
+			Kill:         func() error { r.killed <- struct{}{}; return nil },
+			CloseSession: func() error { r.closed <- struct{}{}; return nil },
+		})
+	}()
+	return r
+}
+
+func (r *running) client(t *testing.T) *Client {
+	t.Helper()
+	c := NewClient(r.dir, func() error { return nil }, func() {})
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	if _, err := c.Connect(ctx); err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func await[T any](t *testing.T, what string, ch <-chan T) T {
+	t.Helper()
+	select {
+	case v := <-ch:
+		return v
+	case <-time.After(10 * time.Second):
+		t.Fatalf("waited in vain for %s", what)
+	}
+	panic("unreachable")
+}
+
+func TestKillsAtTheDeadline(t *testing.T) {
+	r := run(t, time.Minute)
+	c := r.client(t)
+	hard := lease.Now().Add(300 * time.Millisecond)
+	if err := c.Arm(7, hard); err != nil {
+		t.Fatal(err)
+	}
+	await(t, "the kill", r.killed)
+	if late := lease.Now().Sub(hard); late < 0 {
+		t.Errorf("killed %v before the deadline", -late)
+	} else {
+		t.Logf("killed %v after the deadline", late)
+	}
+	await(t, "the end of the session", r.closed)
+	if err := c.Renew(7, lease.Now().Add(time.Hour)); !errors.Is(err, ErrRefused) {
+		t.Errorf("a renewal after the kill: %v, want ErrRefused", err)
+	}
+	if err := c.Quit(); err != nil {
+		t.Error(err)
+	}
+	if err := await(t, "the fence to end", r.ended); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestRenewalsAndDisarmingKeepItQuiet(t *testing.T) {
+	r := run(t, time.Minute)
+	c := r.client(t)
+	if err := c.Arm(7, lease.Now().Add(200*time.Millisecond)); err != nil {
+		t.Fatal(err)
+	}
+	for range 10 {
+		if err := c.Renew(7, lease.Now().Add(200*time.Millisecond)); err != nil {
+			t.Fatal(err)
+		}
+		<-time.After(40 * time.Millisecond) // the pace of renewals
+	}
+	if err := c.Quit(); !errors.Is(err, ErrRefused) {
+		t.Errorf("quit while armed: %v, want ErrRefused", err)
+	}
+	c = r.client(t)
+	if err := c.Disarm(7); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Quit(); err != nil {
+		t.Fatal(err)
+	}
+	await(t, "the fence to end", r.ended)
+	if len(r.killed) > 0 {
+		t.Error("it killed although it was renewed and disarmed")
+	}
+}
+
+func TestAGoneAgentIsWaitedForAndReplaced(t *testing.T) {
+	r := run(t, 500*time.Millisecond)
+	c := r.client(t)
+	hard := lease.Now().Add(time.Hour)
+	if err := c.Arm(7, hard); err != nil {
+		t.Fatal(err)
+	}
+	c.mu.Lock()
+	c.drop() // as the death of the agent does
+	c.mu.Unlock()
+	second := r.client(t)
+	reply, err := second.Connect(t.Context())
+	if err != nil || !reply.Armed || reply.Epoch != 7 || reply.Hard != hard {
+		t.Fatalf("the new agent is told %+v (%v), want what was armed", reply, err)
+	}
+	if err := second.Renew(7, hard+1); err != nil {
+		t.Fatal(err)
+	}
+	second.mu.Lock()
+	second.drop()
+	second.mu.Unlock()
+	gone := lease.Now()
+	await(t, "the kill", r.killed)
+	if waited := lease.Now().Sub(gone); waited < 500*time.Millisecond {
+		t.Errorf("killed after %v, before the wait was over", waited)
+	}
+	await(t, "the end of the session", r.closed)
+	if err := await(t, "the fence to end", r.ended); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestALostFenceIsNoticed(t *testing.T) {
+	r := run(t, time.Minute)
+	lost := make(chan struct{})
+	c := NewClient(r.dir, func() error { return nil }, func() { close(lost) })
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	if _, err := c.Connect(ctx); err != nil {
+		t.Fatal(err)
+	}
+	other := r.client(t) // takes over: the first is told off
+	await(t, "the loss", lost)
+	if c.Ready() || !errors.Is(c.Renew(7, 1), ErrLost) {
+		t.Error("the first client still believes in its fence")
+	}
+	if err := other.Quit(); err != nil {
+		t.Error(err)
+	}
+	await(t, "the fence to end", r.ended)
+}
