@@ -65,3 +65,6 @@ func (n *Node) StartAttached() {
 		n.WaitExit(30 * time.Second)
 	})
 }
+
+// ServerPids are the live processes that work in the data directory.
+func (n *Node) ServerPids() []int { return n.pidsIn(n.DataDir) }

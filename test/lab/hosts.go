@@ -27,12 +27,15 @@ type loopback struct{ net.Dialer }
 func (*loopback) Address(string) string               { return "127.0.0.1" }
 func (*loopback) Start(_ string, cmd *exec.Cmd) error { return cmd.Start() }
 
+// Loopback is this host, for servers that a test starts beside the lab's.
+func Loopback() Hosts { return &loopback{} }
+
 // hosts are the given ones, or this host.
 func (l *Lab) hosts() Hosts {
 	if l.elsewhere != nil {
 		return l.elsewhere
 	}
-	return &loopback{}
+	return Loopback()
 }
 
 // client is for the REST API.
