@@ -13,7 +13,7 @@ LDFLAGS  = -s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT) -X main.dat
 GOBUILD  = CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)'
 
 .DEFAULT_GOAL := build
-.PHONY: build deps test unit e2e lint fmt fuzz bench demo demo-down clean help
+.PHONY: build deps test-deps test unit e2e lint fmt fuzz bench demo demo-down clean help
 
 build: ## build bin/pgregent and bin/pgregentctl
 	$(GOBUILD) -o bin/pgregent ./cmd/pgregent
@@ -22,14 +22,18 @@ build: ## build bin/pgregent and bin/pgregentctl
 deps: ## install PostgreSQL, ZooKeeper and HAProxy for the tests, if missing
 	./test/deps/install.sh
 
-test: deps ## all tests: go vet, then everything with the race detector
+# The tests look at our clusters with an independent client.
+test-deps:
+	./test/deps/install.sh --with-patronictl
+
+test: test-deps ## all tests: go vet, then everything with the race detector
 	$(GO) vet ./...
 	$(GO) test -race -shuffle=on -count=1 -p 1 -timeout 30m ./...
 
 unit: ## the tests that need no server
 	$(GO) test -race -shuffle=on -count=1 ./core/cluster/... ./core/config/... ./core/decide/... ./core/lease/...
 
-e2e: deps build ## the tests of whole clusters
+e2e: test-deps ## the tests of whole clusters
 	$(GO) test -race -shuffle=on -count=1 -timeout 30m ./test/e2e/...
 
 lint: ## go vet, gofumpt, staticcheck, go mod tidy; changes nothing

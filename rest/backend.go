@@ -37,6 +37,9 @@ type Backend interface {
 	// returns at once. force ends other work first; fromLeader copies from
 	// the leader only. It returns a *BusyError while other work goes on.
 	Reinitialize(ctx context.Context, force, fromLeader bool) error
+	// Failsafe promises a leader that lost the store not to race. It returns
+	// ErrFailsafeOff, ErrLeading, or why else there is no promise.
+	Failsafe(ctx context.Context, r FailsafeRequest) (FailsafeGrant, error)
 	// Reload has the local configuration read again, soon.
 	Reload()
 	// Wake lets the next decision come now.

@@ -32,6 +32,7 @@ type fakeAgent struct {
 
 	restart  func(RestartRequest) error
 	reinit   func(force, fromLeader bool) error
+	failsafe func(FailsafeRequest) (FailsafeGrant, error)
 	peers    map[string]Candidate
 	reloads  atomic.Int32
 	wakes    atomic.Int32
@@ -153,6 +154,10 @@ func (f *fakeAgent) Reinitialize(_ context.Context, force, fromLeader bool) erro
 		return nil
 	}
 	return f.reinit(force, fromLeader)
+}
+
+func (f *fakeAgent) Failsafe(_ context.Context, r FailsafeRequest) (FailsafeGrant, error) {
+	return f.failsafe(r)
 }
 
 func (f *fakeAgent) Reload() { f.reloads.Add(1) }

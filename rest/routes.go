@@ -54,6 +54,7 @@ func (s *Server) routes() *gin.Engine {
 	unsafe.DELETE("/restart", s.cancelRestart)
 	unsafe.POST("/reload", s.reload)
 	unsafe.POST("/reinitialize", s.reinitialize)
+	unsafe.POST("/failsafe", s.postFailsafe)
 	return e
 }
 

@@ -2,9 +2,7 @@ package rest
 
 import (
 	"context"
-	"maps"
 	"net/http"
-	"slices"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -61,21 +59,5 @@ func (s *Server) config(c *gin.Context) {
 		errorPage(c, http.StatusBadGateway, "There is no dynamic configuration")
 	default:
 		document(c, http.StatusOK, view.Config.Object)
-	}
-}
-
-func (s *Server) failsafe(c *gin.Context) {
-	view, err := s.cached(c)
-	switch {
-	case err != nil:
-		storeDown(c, err)
-	case view.Failsafe == nil:
-		errorPage(c, http.StatusBadGateway, "Failsafe mode is not active")
-	default:
-		o := &cluster.Object{}
-		for _, name := range slices.Sorted(maps.Keys(view.Failsafe)) {
-			o.Set(name, view.Failsafe[name])
-		}
-		document(c, http.StatusOK, o)
 	}
 }

@@ -43,6 +43,7 @@ func (s *Store) runRenewals(ctx context.Context) {
 		select {
 		case slots <- struct{}{}:
 		default:
+			s.stats.missed.Add(1)
 			continue
 		}
 		wg.Go(func() {
@@ -89,6 +90,7 @@ func (s *Store) renew(ctx context.Context, adopt bool) {
 		err = s.adopt(ctx, l, sess)
 	}
 	if err != nil {
+		s.stats.missed.Add(1)
 		s.log.Debug("renewing the lease", slog.Any("err", err))
 	}
 }

@@ -194,19 +194,20 @@ type Stats struct {
 	Granted  time.Duration
 	Reads    int64 // keys read on the watch connection
 	Renewals int64 // proofs of the lease that were answered
+	Missed   int64 // renewals that were due and got no answer that proves
 	// Commit is how long the last renewal took to be answered.
 	Commit time.Duration
 	Wire   zkwire.Stats // of the present lease connection
 }
 
 type counters struct {
-	renewals, commit atomic.Int64
+	renewals, missed, commit atomic.Int64
 }
 
 // Stats returns the present counts.
 func (s *Store) Stats() Stats {
 	st := Stats{
-		Granted: s.Granted(), Reads: s.view.reads.Load(), Renewals: s.stats.renewals.Load(),
+		Granted: s.Granted(), Reads: s.view.reads.Load(), Renewals: s.stats.renewals.Load(), Missed: s.stats.missed.Load(),
 		Commit: time.Duration(s.stats.commit.Load()),
 	}
 	s.mu.Lock()

@@ -7,6 +7,7 @@ import (
 
 	"github.com/pgregent/pgregent/core/agent"
 	"github.com/pgregent/pgregent/core/cluster"
+	"github.com/pgregent/pgregent/core/config"
 	"github.com/pgregent/pgregent/rest"
 	"github.com/pgregent/pgregent/rest/client"
 )
@@ -40,6 +41,18 @@ func (b *backend) Peers(ctx context.Context, members []cluster.Member) []rest.Ca
 	return out
 }
 
+// Failsafe promises a leader that lost the store not to race.
+func (b *backend) Failsafe(ctx context.Context, r rest.FailsafeRequest) (rest.FailsafeGrant, error) {
+	grant, err := b.Agent.Failsafe(ctx, agent.FailsafeCall{Name: r.Name, ConnURL: r.ConnURL, APIURL: r.APIURL, Slots: r.Slots})
+	switch {
+	case errors.Is(err, agent.ErrFailsafeOff):
+		err = rest.ErrFailsafeOff
+	case errors.Is(err, agent.ErrLeading):
+		err = rest.ErrLeading
+	}
+	return rest.FailsafeGrant{For: grant.For, LSN: grant.LSN}, err
+}
+
 func translate(err error) error {
 	switch {
 	case errors.Is(err, agent.ErrBusy):
@@ -54,7 +67,9 @@ func translate(err error) error {
 // peers asks other members over their REST API.
 type peers struct{ c *client.Client }
 
-func newPeers() agent.Peers { return peers{client.New(client.Options{})} }
+func newPeers(api config.RESTAPI) agent.Peers {
+	return peers{client.New(client.Options{Username: api.Username, Password: api.Password})}
+}
 
 // Ask returns one answer for each member.
 func (p peers) Ask(ctx context.Context, members []cluster.Member) []agent.PeerAnswer {
@@ -72,4 +87,14 @@ func (p peers) Ask(ctx context.Context, members []cluster.Member) []agent.PeerAn
 // Alive reports whether anything answers at that API URL.
 func (p peers) Alive(ctx context.Context, apiURL string) (bool, string) {
 	return p.c.Alive(ctx, apiURL)
+}
+
+// Failsafe asks the members not to race.
+func (p peers) Failsafe(ctx context.Context, members map[string]string, call agent.FailsafeCall) []agent.FailsafeAnswer {
+	answers := p.c.AskFailsafe(ctx, members, client.FailsafeCall{Name: call.Name, ConnURL: call.ConnURL, APIURL: call.APIURL, Slots: call.Slots})
+	out := make([]agent.FailsafeAnswer, len(answers))
+	for i, a := range answers {
+		out[i] = agent.FailsafeAnswer{Name: a.Name, Accepted: a.Accepted, Err: a.Err, For: a.For}
+	}
+	return out
 }

@@ -19,6 +19,7 @@ import (
 	"github.com/pgregent/pgregent/core/agent"
 	"github.com/pgregent/pgregent/core/cluster"
 	"github.com/pgregent/pgregent/core/config"
+	"github.com/pgregent/pgregent/core/lease"
 	"github.com/pgregent/pgregent/core/postgres"
 	"github.com/pgregent/pgregent/observability"
 	"github.com/pgregent/pgregent/rest"
@@ -124,6 +125,7 @@ func (n *node) wire(local *config.Local) error {
 	n.rest = rest.New(rest.Options{
 		Listen: local.RESTAPI.Listen, Username: local.RESTAPI.Username, Password: local.RESTAPI.Password,
 		Backend: &backend{Agent: n.agent, reload: n.reload}, Logger: n.log,
+		Metrics: observability.Metrics(n.snapshot),
 	})
 	return nil
 }
@@ -136,8 +138,10 @@ func (n *node) agentOptions(local *config.Local, pg config.Postgres, cached *clu
 		Settings:    func(o *cluster.Object) (cluster.Settings, []string) { return n.local.Load().Settings(o) },
 		Interrupted: n.dir.bootstrapping(), Bootstrapping: n.dir.setBootstrapping,
 		CachedConfig: cached, SaveConfig: n.saveDynamic,
-		Store: n.store, Postgres: n.postgres, Peers: newPeers(), Logger: n.log,
+		Store: n.store, Postgres: n.postgres, Peers: newPeers(local.RESTAPI), Logger: n.log,
 	}
+	settings, _ := local.Settings(cached)
+	o.Promised, o.SavePromise = n.dir.loadPromise(lease.Now(), settings.TTL), n.dir.savePromise
 	if n.fence != nil {
 		o.Fence, o.FenceRequired = n.fence, local.Fence.Mode == config.FenceRequired
 	}

@@ -16,6 +16,13 @@ func (a *Agent) act(ctx context.Context, v decide.View, d decide.Decision) error
 	if a.s.fatal != nil {
 		return fmt.Errorf("%w: %w", ErrFatal, a.s.fatal)
 	}
+	if claims(d.Verb) {
+		if !a.promises.claim(v) {
+			a.Wake() // promised since the view was taken: decide anew
+			return nil
+		}
+		defer a.promises.unclaim()
+	}
 	switch d.Verb {
 	case decide.Exit:
 		return fmt.Errorf("%w: %s", ErrFatal, d.Reason)
@@ -101,6 +108,10 @@ func (a *Agent) acquire(ctx context.Context, v decide.View) {
 	}
 }
 
+// releaseLimit is how long the loop waits for the release; the store goes on
+// trying after it.
+const releaseLimit = time.Second
+
 // releaseDead gives the lock up for a PostgreSQL that is down. Orphans of a
 // crashed postmaster still answer clients: they are killed first.
 func (a *Agent) releaseDead(ctx context.Context) {
@@ -111,7 +122,7 @@ func (a *Agent) releaseDead(ctx context.Context) {
 		}
 	}
 	status := a.lastStatus()
-	ctx, cancel := context.WithTimeout(ctx, a.s.settings.RetryTimeout)
+	ctx, cancel := context.WithTimeout(ctx, releaseLimit)
 	defer cancel()
 	if err := a.o.Store.Release(ctx, status); err != nil {
 		a.log.Error("release leader lock", "err", err)
@@ -157,7 +168,7 @@ func (a *Agent) abort() {
 func (a *Agent) demote(ctx context.Context, d decide.Decision) {
 	limit := 5 * time.Second
 	if l := a.o.Store.Lease(); l.Held() {
-		limit = max(l.Hard().Sub(lease.Now()), 0)
+		limit = max(a.hard(l).Sub(lease.Now()), 0)
 	}
 	mode := cluster.StopFast
 	if d.Immediate {

@@ -54,6 +54,12 @@ type Options struct {
 	Fence         Fence
 	FenceRequired bool
 
+	// Promised is what a former agent of this node promised a leader that
+	// lost the store. SavePromise keeps a promise that ends after that time;
+	// it may be nil.
+	Promised    decide.Promise
+	SavePromise func(p decide.Promise, after time.Duration) error
+
 	Store    Store
 	Postgres Postgres
 	Peers    Peers
@@ -78,10 +84,24 @@ type Agent struct {
 	observed atomic.Bool
 	// checkpointPending is set from a promotion until its checkpoint is done.
 	checkpointPending atomic.Bool
+	counters          counters
 	keeper            *housekeeper
 	feeder            *feeder
+	failsafe          *failsafe
+	promises          promises
 
 	s state
+}
+
+// counters are what is counted for metrics.
+type counters struct{ decisions, guardKills, fenceStarts atomic.Int64 }
+
+// Counts are what an Agent has done since its start.
+type Counts struct{ Decisions, GuardKills, FenceStarts int64 }
+
+// Counts reads the counters.
+func (a *Agent) Counts() Counts {
+	return Counts{a.counters.decisions.Load(), a.counters.guardKills.Load(), a.counters.fenceStarts.Load()}
 }
 
 // ErrFatal wraps the reasons for which an agent ends by itself.
@@ -95,6 +115,8 @@ func New(o Options) *Agent {
 	}
 	a.keeper = newHousekeeper(a)
 	a.feeder = newFeeder(a)
+	a.failsafe = &failsafe{a: a}
+	a.promises.given = o.Promised
 	a.s = newState(o)
 	a.publishInitial()
 	return a
@@ -120,6 +142,7 @@ func (a *Agent) Run(ctx context.Context) error {
 	go a.feeder.run(work)
 	<-a.feeder.found // what it found decides how an adopted primary is treated
 	go a.keeper.run(work)
+	go a.failsafe.run(work)
 	for {
 		again, err := a.turn(work)
 		if err != nil {
@@ -177,7 +200,12 @@ func (a *Agent) nextLook(d decide.Decision) time.Duration {
 		again = min(again, d.Again)
 	}
 	if l := a.o.Store.Lease(); l.Held() {
-		if left := l.Remaining(lease.Now()); left > 0 {
+		now := lease.Now()
+		left := l.Remaining(now)
+		if f := a.failsafe.right(); f.Carries(l, now) {
+			left = max(left, f.Soft().Sub(now))
+		}
+		if left > 0 {
 			again = min(again, max(left/2, 50*time.Millisecond))
 		}
 	}
@@ -189,6 +217,7 @@ func (a *Agent) note(d decide.Decision) {
 	level := slog.LevelDebug
 	if d.Rule != a.s.last.Rule || d.Verb != a.s.last.Verb {
 		level = slog.LevelInfo
+		a.counters.decisions.Add(1)
 	}
 	a.s.last = d
 	a.log.LogAttrs(context.Background(), level, "decision", slog.String("verb", string(d.Verb)), slog.String("rule", d.Rule), slog.String("reason", d.Reason))

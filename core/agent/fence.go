@@ -105,6 +105,7 @@ func (f *feeder) connect(ctx context.Context) {
 		f.adoptedUntil.Store(int64(hard))
 		f.a.log.Info("took over the fence of the former agent", "kills_in", hard.Sub(lease.Now()).Round(time.Millisecond))
 	}
+	f.a.counters.fenceStarts.Add(1)
 	f.lostSince.Store(0)
 	f.a.Wake()
 }
@@ -129,7 +130,7 @@ func (f *feeder) feed() {
 	var err error
 	switch {
 	case guarded && l.Held():
-		err = f.tell(l.Epoch, l.Hard())
+		err = f.tell(l.Epoch, f.a.hard(l))
 	case !guarded && f.armed != 0 && f.a.observed.Load():
 		if err = f.a.o.Fence.Disarm(f.armed); err == nil {
 			f.armed, f.told = 0, 0
@@ -167,7 +168,7 @@ var errNoLease = errors.New("there is no valid lease")
 // armFence must be called before PostgreSQL becomes writable.
 func (a *Agent) armFence() error {
 	l := a.o.Store.Lease()
-	if !l.Valid(lease.Now()) {
+	if now := lease.Now(); !l.Valid(now) && !a.failsafe.right().Carries(l, now) {
 		return errNoLease
 	}
 	if a.o.Fence == nil {
@@ -176,7 +177,7 @@ func (a *Agent) armFence() error {
 	a.writable.Store(true) // so that the feeder does not disarm what follows
 	a.feeder.lock()
 	defer a.feeder.unlock()
-	if err := a.feeder.tell(l.Epoch, l.Hard()); err != nil {
+	if err := a.feeder.tell(l.Epoch, a.hard(l)); err != nil {
 		if !a.o.FenceRequired {
 			a.log.Warn("becoming primary without a fence", "err", err)
 			return nil

@@ -30,12 +30,13 @@ func (a *Agent) guard(ctx context.Context) {
 		case <-tick.C:
 		}
 		now := lease.Now()
-		if !g.due(now, a.o.Store.Lease(), a.writable.Load() && !a.paused.Load()) {
+		if !g.due(now, a.o.Store.Lease(), a.failsafe.right(), a.writable.Load() && !a.paused.Load()) {
 			continue
 		}
-		a.log.Error("the lease is over and PostgreSQL may still accept writes: killing it")
-		if err := a.o.Postgres.Kill(); err != nil {
-			a.log.Error("kill PostgreSQL", "err", err)
+		err := a.o.Postgres.Kill() // before any word: the log may be stuck
+		a.counters.guardKills.Add(1)
+		a.log.Error("the lease was over and PostgreSQL might still accept writes: killed it", "err", err)
+		if err != nil {
 			continue
 		}
 		g.notBefore = now.Add(killAgain)
@@ -51,14 +52,14 @@ type guardState struct {
 }
 
 // due reports whether PostgreSQL must be killed now. writable says that it
-// may accept writes.
-func (g *guardState) due(now lease.Instant, l lease.Lease, writable bool) bool {
+// may accept writes, f what may carry the lease on.
+func (g *guardState) due(now lease.Instant, l lease.Lease, f lease.Failsafe, writable bool) bool {
 	switch {
 	case !writable:
 		g.hard, g.held = 0, false
 		return false
 	case l.Held():
-		g.hard, g.held = l.Hard(), true
+		g.hard, g.held = lease.Latest(l, f), true
 	case g.held: // the znode is gone: an orderly stop's time is left at most
 		g.hard, g.held = min(g.hard, now.Add(lease.StopBudget(0))), false
 	}

@@ -76,6 +76,9 @@ func (h *housekeeper) round(ctx context.Context, v decide.View) {
 	leads := v.Lease.Valid(v.Now) && v.Instance.Primary()
 	if leads {
 		h.note("complete the store", h.completeStore(ctx, v))
+		if v.Settings.FailsafeMode {
+			h.note("write failsafe", h.writeFailsafe(ctx, v))
+		}
 	}
 	if v.Settings.UseSlots {
 		h.note("keep replication slots", h.keepSlots(ctx, v))

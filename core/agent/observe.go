@@ -45,6 +45,7 @@ func (a *Agent) observeStore(ctx context.Context) {
 		a.log.Info("store answers", "members", len(c.Members), "leader", c.LeaderName())
 	}
 	s.storeErr, s.lastSeen = "", time.Now()
+	a.noteTiming()
 	changed := c != s.cluster
 	s.seenSystemID = s.seenSystemID || c.SystemID() != ""
 	s.interrupted = s.interrupted && c.SystemID() == ""
@@ -65,6 +66,26 @@ func (a *Agent) loadLimit(now lease.Instant) time.Duration {
 		limit = min(limit, max(l.Remaining(now), silentLimit))
 	}
 	return limit
+}
+
+// noteTiming says what the session timeout that was granted means, whenever
+// it changes for a leader.
+func (a *Agent) noteTiming() {
+	l := a.o.Store.Lease()
+	if !l.Held() || l.Params == a.s.timing {
+		return
+	}
+	a.s.timing = l.Params
+	t := lease.TimingOf(l.Params)
+	attrs := []any{
+		"ttl", a.s.settings.TTL, "granted", l.Timeout, "tick_time", l.Tick, "demote_after", t.Demote.Round(time.Millisecond),
+		"kill_after", t.Kill.Round(time.Millisecond), "zookeeper_outage_survived", t.Outage.Round(time.Millisecond), "worst_failover", t.Failover,
+	}
+	if t.TooShort {
+		a.log.Warn("the session timeout is too short for this tick_time: an ordinary hiccup of ZooKeeper demotes the primary; raise ttl, or the servers' maxSessionTimeout", attrs...)
+		return
+	}
+	a.log.Info("timing of the lease", attrs...)
 }
 
 // noteLeader tracks since when the lock is free and logs its owner.

@@ -37,7 +37,9 @@ type Store interface {
 	// operation with its retries.
 	SetTimeouts(session, retry time.Duration)
 	// Release writes status and deletes the leader znode in one transaction
-	// of the owning session. Lease is over from the moment of the call.
+	// of the owning session. Lease is over from the moment of the call. It
+	// waits for a connection until ctx ends; what was not done by then is
+	// retried by the store itself.
 	Release(ctx context.Context, status cluster.Status) error
 	// Abandon gives the lease up locally without touching the znode.
 	Abandon()
@@ -49,10 +51,11 @@ type Store interface {
 	// MemberCurrent reports that the own member key exists in this session
 	// with what was last written.
 	MemberCurrent() bool
-	// SetStatus and SetHistory are writes of the leader: they
+	// SetStatus, SetHistory and SetFailsafe are writes of the leader: they
 	// are refused with cluster.ErrNotLeader once the znode is not ours.
 	SetStatus(ctx context.Context, s cluster.Status) error
 	SetHistory(ctx context.Context, h cluster.History) error
+	SetFailsafe(ctx context.Context, members map[string]string) error
 	// SetFailover replaces the request; a blank one clears it. version is a
 	// condition (cluster.AnyVersion: none, cluster.NoVersion: must be new).
 	SetFailover(ctx context.Context, f cluster.Failover, version int32) error
@@ -61,6 +64,7 @@ type Store interface {
 	// CreateInitialize wins the bootstrap race (true) or loses it (false).
 	CreateInitialize(ctx context.Context) (bool, error)
 	// SetInitialize writes the system identifier, creating the key if need be.
+	// It never replaces another valid one (cluster.ErrConflict).
 	SetInitialize(ctx context.Context, systemID string) error
 	// DeleteInitialize gives a failed bootstrap up.
 	DeleteInitialize(ctx context.Context) error
@@ -140,4 +144,24 @@ type Peers interface {
 	// Alive reports whether anything answers /liveness at that API URL, and
 	// the instance id that it gave, if it is one of ours.
 	Alive(ctx context.Context, apiURL string) (alive bool, instanceID string)
+	// Failsafe asks the members, names to api_urls, in parallel not to race.
+	// It returns one answer for each within a second.
+	Failsafe(ctx context.Context, members map[string]string, call FailsafeCall) []FailsafeAnswer
+}
+
+// FailsafeCall is what a leader that lost the store says of itself.
+type FailsafeCall struct {
+	Name, ConnURL, APIURL string
+	// Slots are positions by slot name, the leader's own among them.
+	Slots map[string]cluster.LSN
+}
+
+// FailsafeAnswer is what a member answered to it.
+type FailsafeAnswer struct {
+	Name string
+	// Accepted means that it will not race for For, counted from its receipt,
+	// or for its ttl if that is 0. Err says why not.
+	Accepted bool
+	Err      string
+	For      time.Duration
 }

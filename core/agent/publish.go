@@ -37,6 +37,11 @@ func (a *Agent) publish(ctx context.Context) {
 	if l.Held() {
 		st.LeaseUntil = time.Duration(l.Soft())
 	}
+	if carried := a.carried(l, now); carried != 0 {
+		st.LeaseUntil, st.FailsafeActive = time.Duration(max(l.Soft(), carried)), true
+	}
+	st.FailsafeActive = st.FailsafeActive || now.Before(a.promises.current().Until)
+	a.prepareFailsafe()
 	if s.storeErr == "" {
 		st.Cluster = s.cluster
 	}

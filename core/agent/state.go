@@ -13,6 +13,7 @@ import (
 // state is what the loop remembers between rounds. Only the loop touches it.
 type state struct {
 	started lease.Instant
+	timing  lease.Params // of the lease, as last told
 	joined  bool
 
 	cluster  *cluster.Cluster
@@ -123,6 +124,7 @@ func (a *Agent) view() decide.View {
 		SeenInitialized: s.seenSystemID, Interrupted: s.interrupted,
 		Restart: s.restart != nil, Reinit: s.reinit != nil,
 	}
+	v.Failsafe, v.Promise = a.failsafe.right(), a.promises.current()
 	v.FenceRequired = a.o.Fence != nil && a.o.FenceRequired
 	v.FenceLost = lease.Instant(a.feeder.lostSince.Load())
 	v.AdoptedUntil = lease.Instant(a.feeder.adoptedUntil.Load())
@@ -160,11 +162,19 @@ func (a *Agent) askPeers(ctx context.Context, v decide.View) decide.View {
 			others = append(others, m)
 		}
 	}
+	if v.Settings.FailsafeMode { // a primary that lost the store has no member key any more
+		for name, url := range v.Cluster.Failsafe {
+			if name != a.o.Name && v.Cluster.Member(name) == nil {
+				others = append(others, cluster.Member{Name: name, Data: cluster.MemberData{APIURL: url}})
+			}
+		}
+	}
 	v.Peers = a.o.Peers.Ask(ctx, others)
 	if v.Peers == nil {
 		v.Peers = []decide.Peer{}
 	}
 	a.observePostgres(ctx)
 	v.Instance, v.Now, v.Lease = a.s.instance, lease.Now(), a.o.Store.Lease()
+	v.Failsafe, v.Promise = a.failsafe.right(), a.promises.current()
 	return v
 }

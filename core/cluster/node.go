@@ -15,6 +15,9 @@ type NodeStatus struct {
 	// LeaseUntil is the end of this node's right to be primary on the
 	// boot-time clock (core/lease.Now); 0 if it holds no lease.
 	LeaseUntil time.Duration
+	// FailsafeActive means that this leader leads by the promises of all other
+	// members, or that this member has promised another not to lead.
+	FailsafeActive bool
 	// Promoting means that a promotion is under way: /primary is not yet 200.
 	Promoting bool
 	// Cluster is the last view, nil if ZooKeeper was never read or does not

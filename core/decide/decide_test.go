@@ -84,7 +84,7 @@ type testCase struct {
 }
 
 func cases() []testCase {
-	return append(append(leaderCases(), standbyCases()...), downCases()...)
+	return append(append(append(leaderCases(), standbyCases()...), downCases()...), failsafeCases()...)
 }
 
 func leaderCases() []testCase {

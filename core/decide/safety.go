@@ -89,7 +89,7 @@ func safetyRules() []Rule {
 			Name: "adopted-reclaim",
 			Doc:  "A new agent found a running primary, nobody holds the lock and nobody else is primary: it takes the lock back.",
 			When: func(v View) bool {
-				return v.exposed() && v.Adopted && v.Instance.Ready && !v.Lease.Held() && v.unlocked() &&
+				return v.exposed() && v.Adopted && v.Instance.Ready && !v.Lease.Held() && v.unlocked() && !v.promised() &&
 					v.Instance.Timeline >= v.Cluster.History.ClusterTimeline()
 			},
 			Then: reclaim,

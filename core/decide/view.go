@@ -20,7 +20,11 @@ type View struct {
 	StoreErr string
 	Instance cluster.Instance
 	// Lease is on the leader znode of this session; zero if it has none.
-	Lease    lease.Lease
+	Lease lease.Lease
+	// Failsafe is the other members' promise that carries Lease on while the
+	// store is silent; Promise is what this node has promised another.
+	Failsafe lease.Failsafe
+	Promise  Promise
 	Settings cluster.Settings
 	Tags     cluster.Tags
 	// CanBootstrap means that the configuration allows a new cluster.
@@ -121,9 +125,9 @@ func (v View) leader() string { return v.Cluster.LeaderName() }
 // unlocked reports that nobody holds the leader lock, by a fresh view.
 func (v View) unlocked() bool { return v.readable() && v.Cluster.Leader == nil }
 
-// holds reports that this session owns the leader znode and that its lease
-// allows to be primary now.
-func (v View) holds() bool { return v.Lease.Valid(v.Now) }
+// holds reports that this session owns the leader znode and that its lease,
+// or the promises that carry it on, allow to be primary now.
+func (v View) holds() bool { return v.Lease.Valid(v.Now) || v.Carried() }
 
 // led reports that another member holds the leader lock.
 func (v View) led() bool {

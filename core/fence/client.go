@@ -34,6 +34,8 @@ type Client struct {
 	mu  sync.Mutex
 	fd  int // -1: not connected
 	seq uint32
+	// last is the newest answer.
+	last Reply
 }
 
 // NewClient returns a Client that is not connected yet. spawn starts a fence
@@ -118,6 +120,13 @@ func (c *Client) drop() {
 	c.fd = -1
 }
 
+// Last is the newest answer of a fence, from memory.
+func (c *Client) Last() Reply {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.last
+}
+
 // Ready reports that a fence is connected.
 func (c *Client) Ready() bool {
 	c.mu.Lock()
@@ -195,6 +204,7 @@ func (c *Client) exchange(m Message) (Reply, error) {
 			return Reply{}, fmt.Errorf("%w: %w", ErrLost, err)
 		}
 		if reply.Seq == m.Seq { // else: the late answer of one that was given up
+			c.last = reply
 			return reply, nil
 		}
 	}

@@ -17,11 +17,13 @@ func TestFailsafeDeadlines(t *testing.T) {
 		"a cluster of one": {10 * time.Second, nil, 9500 * time.Millisecond, 9500*time.Millisecond - 10*time.Second/6},
 		"equal promises":   {5 * time.Second, []Promise{{asked, 5 * time.Second}, {asked, 5 * time.Second}}, 4600 * time.Millisecond, 3600 * time.Millisecond},
 		"the shortest counts": {
-			30 * time.Second, []Promise{{asked, 30 * time.Second}, {asked, 20 * time.Second}},
+			30 * time.Second,
+			[]Promise{{asked, 30 * time.Second}, {asked, 20 * time.Second}},
 			19300 * time.Millisecond, 14300 * time.Millisecond,
 		},
 		"one that was asked earlier": {
-			30 * time.Second, []Promise{{asked - Instant(time.Second), 30 * time.Second}},
+			30 * time.Second,
+			[]Promise{{asked - Instant(time.Second), 30 * time.Second}},
 			28100 * time.Millisecond, 23100 * time.Millisecond,
 		},
 		"a promise of nothing": {30 * time.Second, []Promise{{asked, 0}}, -300 * time.Millisecond, -5300 * time.Millisecond},

@@ -68,3 +68,25 @@ func TestNowAdvances(t *testing.T) {
 		t.Errorf("clock went from %v to %v", a, b)
 	}
 }
+
+func TestTiming(t *testing.T) {
+	for _, c := range []struct {
+		timeout, tick time.Duration
+		outage        time.Duration // rounded down to 0.1 s
+		tooShort      bool
+	}{
+		{30 * time.Second, 2 * time.Second, 20900 * time.Millisecond, false},
+		{5 * time.Second, 2 * time.Second, 1400 * time.Millisecond, false},
+		{4 * time.Second, 2 * time.Second, 600 * time.Millisecond, false},
+		{3 * time.Second, 2 * time.Second, 0, true},
+	} {
+		p := Params{Timeout: c.timeout, Tick: c.tick, Interval: Interval(c.timeout, c.tick)}
+		got := TimingOf(p)
+		if got.Outage.Truncate(100*time.Millisecond) != c.outage || got.TooShort != c.tooShort {
+			t.Errorf("T %v: outage %v, too short %v; want %v, %v", c.timeout, got.Outage, got.TooShort, c.outage, c.tooShort)
+		}
+		if got.Failover != c.timeout+c.tick+promoteTime {
+			t.Errorf("T %v: failover after %v", c.timeout, got.Failover)
+		}
+	}
+}

@@ -52,6 +52,7 @@ func setQueried(o *cluster.Object, s *cluster.NodeStatus) {
 func setMemory(o *cluster.Object, s *cluster.NodeStatus) {
 	setTrue(o, "pause", s.Settings.Pause)
 	setTrue(o, "cluster_unlocked", s.Cluster == nil || s.Cluster.Leader == nil)
+	setTrue(o, "failsafe_mode_is_active", s.FailsafeActive)
 	seen := int64(0)
 	if !s.LastSeen.IsZero() {
 		seen = s.LastSeen.Unix()

@@ -26,7 +26,7 @@ func Readiness(s *cluster.NodeStatus, now lease.Instant, query string) int {
 		return http.StatusOK
 	case !n.running(), s.Instance.ReplicationState != "streaming":
 		return http.StatusServiceUnavailable
-	case s.Cluster == nil && s.Instance.LatestEndLSN == 0:
+	case s.Cluster == nil && s.Instance.LatestEndLSN == 0 && !s.FailsafeActive:
 		return http.StatusServiceUnavailable
 	}
 	q := parseQuery(query)

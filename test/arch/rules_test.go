@@ -64,7 +64,7 @@ var testHelpers = []string{"core/postgres/pgtest", "zkdcs/zktest"}
 // owners says which folders may import a foreign module.
 var owners = map[string][]string{
 	"github.com/lib/pq":                   {"core/postgres", "test"},
-	"github.com/go-zookeeper/zk":          {"zkdcs"},
+	"github.com/go-zookeeper/zk":          {"zkdcs", "test"},
 	"github.com/gin-gonic/gin":            {"rest"},
 	"github.com/hashicorp/go-plugin":      {"plugins"},
 	"github.com/prometheus/client_golang": {"observability", "rest", "zkdcs", "plugins"},

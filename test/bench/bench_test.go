@@ -53,12 +53,6 @@ func gaps(b *testing.B, o lab.Options, fault func(l *lab.Lab, leader *lab.Node))
 		leader := l.WaitHealthy(90 * time.Second)
 		from := time.Now()
 		fault(l, leader)
-		l.Wait(60*time.Second, "another leader", func() string {
-			if now := l.Leader(); now == nil || now == leader {
-				return "none yet"
-			}
-			return ""
-		})
 		w.AwaitMore(100, 60*time.Second)
 		all = append(all, w.Gap(from))
 	}

@@ -150,20 +150,14 @@ func (n *Network) DialContext(ctx context.Context, network, address string) (net
 	return conn, err
 }
 
-// Cut discards all packets between each of the hosts and each of the others,
-// in both directions, until Heal.
-func (n *Network) Cut(hosts, others []string) {
+// Cut discards all packets from one host to another until Heal.
+func (n *Network) Cut(from, to string) {
 	n.t.Helper()
-	for _, a := range hosts {
-		for _, b := range others {
-			for _, way := range [][2]string{{a, b}, {b, a}} {
-				if err := n.rule("add", way); err != nil {
-					n.t.Fatal(err)
-				}
-				n.cut = append(n.cut, way)
-			}
-		}
+	way := [2]string{from, to}
+	if err := n.rule("add", way); err != nil {
+		n.t.Fatal(err)
 	}
+	n.cut = append(n.cut, way)
 }
 
 // Heal ends all cuts.

@@ -11,37 +11,43 @@ import (
 	"time"
 )
 
-// Case 5: the primary is cut off from ZooKeeper, from the other nodes, or
-// from both. The writers reach every node all the time.
+// Case 5: the primary is cut off from ZooKeeper, in both directions and in
+// each alone, from the other nodes, or from all. The writers reach every node all the time.
 func TestPrimaryCutOff(t *testing.T) {
 	b := newBed(t, options{dcs: fast, hosts: true})
 	for _, c := range []struct {
-		what         string
-		store, peers bool
+		what               string
+		ask, answer, peers bool // what does not pass
 	}{
-		{"cut off from ZooKeeper", true, false},
-		{"cut off from its peers", false, true},
-		{"cut off from both", true, true},
+		{"cut off from ZooKeeper", true, true, false},
+		{"not heard by ZooKeeper", true, false, false},
+		{"not answered by ZooKeeper", false, true, false},
+		{"cut off from its peers", false, false, true},
+		{"cut off from both", true, true, true},
 	} {
 		b.settle()
-		var others []string
-		if c.store {
-			others = append(others, "zk1")
+		if c.ask {
+			b.net.Cut(b.leader.Name, "zk1")
+		}
+		if c.answer {
+			b.net.Cut("zk1", b.leader.Name)
 		}
 		for _, n := range b.Nodes {
 			if c.peers && n != b.leader {
-				others = append(others, n.Name)
+				b.net.Cut(b.leader.Name, n.Name)
+				b.net.Cut(n.Name, b.leader.Name)
 			}
 		}
-		b.net.Cut([]string{b.leader.Name}, others)
-		if c.store {
+		store, hold := c.ask || c.answer, fastTTL
+		if store {
+			hold = 2 * time.Second // after another primary was there
 			took := b.awaitSuccessor(4 * fastTTL)
 			t.Logf("%s: another primary after %v", c.what, took.Round(time.Millisecond))
 		}
-		b.hold(long(fastTTL, fastTTL+15*time.Second))
+		b.hold(long(hold, fastTTL+15*time.Second))
 		b.net.Heal()
 		r := b.recovered(c.what)
-		if !c.store {
+		if !store {
 			steady(t, r)
 			if b.Leader() != b.leader {
 				t.Errorf("%s: %s leads, was %s, which ZooKeeper heard all the time", c.what, b.Leader().Name, b.leader.Name)
@@ -70,7 +76,7 @@ func TestNetworkCutsAndHeals(t *testing.T) {
 	if err := reach(); !errors.Is(err, syscall.ECONNREFUSED) {
 		t.Errorf("before: %v, want a refusal", err)
 	}
-	n.Cut([]string{"a"}, []string{"b"})
+	n.Cut("a", "b")
 	if err := reach(); err == nil || errors.Is(err, syscall.ECONNREFUSED) {
 		t.Errorf("cut: %v, want silence", err)
 	}

@@ -30,8 +30,8 @@ func (d *demo) down() error {
 	} else {
 		d.stop(s)
 	}
-	if err := os.RemoveAll(d.dir); err != nil {
-		return fmt.Errorf("remove files: %w", err)
+	if err := d.remove(); err != nil {
+		return err
 	}
 	if s != nil {
 		fmt.Fprintln(d.out, "The demonstration has been ended and removed.")

@@ -51,7 +51,13 @@ func (d *demo) up(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := d.place(); err != nil {
+		return err
+	}
 	if s, err = d.prepare(); err != nil {
+		return err
+	}
+	if programs.agent, err = d.copyAgent(programs.agent); err != nil {
 		return err
 	}
 	if err := d.launch(ctx, s, programs); err != nil {
@@ -86,7 +92,24 @@ func (d *demo) programs() (programs, error) {
 	if len(missing) > 0 {
 		return p, errors.New("not found: " + strings.Join(missing, ", "))
 	}
-	return p, d.account.checkAccess(filepath.Join(d.root, "bin"))
+	return p, nil
+}
+
+// copyAgent puts the agent where the account can run it: the repository may
+// be in a directory that only its owner can enter.
+func (d *demo) copyAgent(from string) (string, error) {
+	text, err := os.ReadFile(from)
+	if err != nil {
+		return "", fmt.Errorf("read the agent: %w", err)
+	}
+	to := filepath.Join(d.dir, "bin", filepath.Base(from))
+	if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
+		return "", fmt.Errorf("make directory: %w", err)
+	}
+	if err := os.WriteFile(to, text, 0o755); err != nil {
+		return "", fmt.Errorf("copy the agent: %w", err)
+	}
+	return to, nil
 }
 
 func lookPath(name, otherwise string) (string, error) {

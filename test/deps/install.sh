@@ -1,6 +1,6 @@
 #!/bin/sh
 # Installs what building and testing needs besides Go: the PostgreSQL server,
-# ZooKeeper with a Java runtime, and HAProxy; with --with-patronictl also
+# ZooKeeper with a Java runtime, HAProxy, and iproute2 for network namespaces; with --with-patronictl also
 # Patroni's package, for its command line tool. Only what is missing is
 # installed, with apt-get or dnf, through sudo if this is not root.
 #
@@ -48,6 +48,7 @@ missing() {
 	has_zookeeper || echo zookeeper
 	have java || echo java
 	have haproxy || echo haproxy
+	have ip || echo iproute2
 	[ "$with_patronictl" = no ] || have patronictl || echo patroni
 }
 
@@ -129,6 +130,7 @@ install_dnf() {
 		case $word in
 		postgresql) packages="$packages postgresql-server postgresql-contrib" ;;
 		java) packages="$packages java-headless" ;;
+		iproute2) packages="$packages iproute" ;;
 		zookeeper) ;;
 		*) packages="$packages $word" ;;
 		esac

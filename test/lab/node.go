@@ -227,6 +227,10 @@ func (n *Node) Fences() []int {
 	return pids
 }
 
+// Servers are the pids of the node's PostgreSQL processes; dead ones that
+// nobody has waited for yet do not count.
+func (n *Node) Servers() []int { return n.pidsIn(n.DataDir) }
+
 // pidsIn are the processes whose working directory is dir.
 func (n *Node) pidsIn(dir string) []int {
 	links, _ := filepath.Glob("/proc/[0-9]*/cwd")
@@ -289,6 +293,12 @@ func (n *Node) MustExec(statements string) {
 	}
 }
 
+// The limits of a request to an agent.
+const (
+	callLimit = 60 * time.Second
+	getLimit  = 2 * time.Second
+)
+
 // URL is the address of the node's REST API.
 func (n *Node) URL(path string) string {
 	return fmt.Sprintf("http://%s:%d%s", n.host, n.RESTPort, path)
@@ -296,7 +306,13 @@ func (n *Node) URL(path string) string {
 
 // Call sends a request and returns code and body.
 func (n *Node) Call(method, path, body string) (int, string, error) {
-	req, err := http.NewRequest(method, n.URL(path), bytes.NewReader([]byte(body)))
+	ctx, cancel := context.WithTimeout(context.Background(), callLimit)
+	defer cancel()
+	if method == http.MethodGet { // a frozen agent accepts and never answers
+		ctx, cancel = context.WithTimeout(ctx, getLimit)
+		defer cancel()
+	}
+	req, err := http.NewRequestWithContext(ctx, method, n.URL(path), bytes.NewReader([]byte(body)))
 	if err != nil {
 		return 0, "", err
 	}

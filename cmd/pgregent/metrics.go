@@ -1,0 +1,22 @@
+package main
+
+import (
+	"github.com/pgregent/pgregent/core/lease"
+	"github.com/pgregent/pgregent/observability"
+)
+
+// snapshot gathers what a scrape shows, from memory.
+func (n *node) snapshot() observability.Snapshot {
+	st, l, stats, counts := n.agent.Status(), n.store.Lease(), n.store.Stats(), n.agent.Counts()
+	s := observability.Snapshot{
+		Scope: st.Scope, Member: st.Name, Version: version,
+		LeaseHeld: l.Held(), LeaseRemaining: l.Remaining(lease.Now()),
+		Renewals: stats.Renewals, MissedRenewals: stats.Missed, RenewalLatency: stats.Commit, SessionTimeout: stats.Granted,
+		GuardKills: counts.GuardKills, FenceStarts: counts.FenceStarts, Decisions: counts.Decisions,
+		Primary: st.Instance.Ready && st.Instance.Primary(), Running: st.Instance.Running, Paused: st.Settings.Pause,
+	}
+	if n.fence != nil {
+		s.FenceReady, s.FenceKills = n.fence.Ready(), int64(n.fence.Last().Kills)
+	}
+	return s
+}

@@ -1,0 +1,108 @@
+package observability
+
+import (
+	"net/http"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+)
+
+// Snapshot is what one scrape shows: all of it of one moment, and none of it
+// by I/O.
+type Snapshot struct {
+	Scope, Member, Version string
+
+	// LeaseHeld and LeaseRemaining (until the soft deadline; negative when
+	// it has passed) are of the right to be primary.
+	LeaseHeld      bool
+	LeaseRemaining time.Duration
+	// Renewals are answered proofs of the lease, RenewalLatency of the last.
+	Renewals int64
+	// MissedRenewals were due and got no answer.
+	MissedRenewals int64
+	RenewalLatency time.Duration
+	// SessionTimeout is what ZooKeeper granted; 0 without a session.
+	SessionTimeout time.Duration
+
+	// FenceReady means that a fence process is connected. FenceStarts counts
+	// the processes started or taken over, FenceKills how often the present
+	// one killed PostgreSQL, GuardKills how often the agent itself did.
+	FenceReady              bool
+	FenceStarts, FenceKills int64
+	GuardKills              int64
+
+	// Primary, Running and Paused describe the local PostgreSQL and the cluster.
+	Primary, Running, Paused bool
+	// Decisions counts rounds of the loop in which the rule changed.
+	Decisions int64
+}
+
+// Metrics returns the handler of GET /metrics, which calls now once a scrape.
+func Metrics(now func() Snapshot) http.Handler {
+	reg := prometheus.NewRegistry()
+	reg.MustRegister(&collector{now: now, descs: describe()}, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return promhttp.HandlerFor(reg, promhttp.HandlerOpts{EnableOpenMetrics: true, Timeout: 5 * time.Second})
+}
+
+type collector struct {
+	now   func() Snapshot
+	descs []metric
+}
+
+// metric is one time series of a Snapshot.
+type metric struct {
+	desc  *prometheus.Desc
+	kind  prometheus.ValueType
+	value func(Snapshot) float64
+}
+
+func describe() []metric {
+	gauge := func(name, help string, v func(Snapshot) float64) metric {
+		return metric{prometheus.NewDesc("pgregent_"+name, help, []string{"scope", "name"}, nil), prometheus.GaugeValue, v}
+	}
+	counter := func(name, help string, v func(Snapshot) float64) metric {
+		m := gauge(name, help, v)
+		m.kind = prometheus.CounterValue
+		return m
+	}
+	return []metric{
+		gauge("lease_held", "1 if this node owns the leader znode.", func(s Snapshot) float64 { return b(s.LeaseHeld) }),
+		gauge("lease_remaining_seconds", "Time until this node would start to demote without another renewal; 0 without a lease.", func(s Snapshot) float64 { return s.LeaseRemaining.Seconds() }),
+		counter("lease_renewals_total", "Committed writes that proved the lease.", func(s Snapshot) float64 { return float64(s.Renewals) }),
+		counter("lease_missed_renewals_total", "Renewals of the lease that were due and got no answer.", func(s Snapshot) float64 { return float64(s.MissedRenewals) }),
+		gauge("lease_renewal_latency_seconds", "How long ZooKeeper took for the last renewal.", func(s Snapshot) float64 { return s.RenewalLatency.Seconds() }),
+		gauge("zookeeper_session_timeout_seconds", "Session timeout that ZooKeeper granted; 0 without a session.", func(s Snapshot) float64 { return s.SessionTimeout.Seconds() }),
+		gauge("fence_ready", "1 if a fence process is connected.", func(s Snapshot) float64 { return b(s.FenceReady) }),
+		counter("fence_starts_total", "Fence processes started, or taken over from a former agent.", func(s Snapshot) float64 { return float64(s.FenceStarts) }),
+		counter("fence_kills_total", "How often the present fence process killed PostgreSQL.", func(s Snapshot) float64 { return float64(s.FenceKills) }),
+		counter("guard_kills_total", "How often the agent itself killed PostgreSQL at the hard deadline.", func(s Snapshot) float64 { return float64(s.GuardKills) }),
+		gauge("primary", "1 if the local PostgreSQL runs as primary.", func(s Snapshot) float64 { return b(s.Primary) }),
+		gauge("postgres_running", "1 if the local PostgreSQL runs.", func(s Snapshot) float64 { return b(s.Running) }),
+		gauge("paused", "1 if the cluster is paused.", func(s Snapshot) float64 { return b(s.Paused) }),
+		counter("decisions_total", "Decisions of the agent that differed from the one before.", func(s Snapshot) float64 { return float64(s.Decisions) }),
+	}
+}
+
+// Describe implements prometheus.Collector.
+func (c *collector) Describe(ch chan<- *prometheus.Desc) {
+	for _, m := range c.descs {
+		ch <- m.desc
+	}
+}
+
+// Collect implements prometheus.Collector.
+func (c *collector) Collect(ch chan<- prometheus.Metric) {
+	s := c.now()
+	for _, m := range c.descs {
+		ch <- prometheus.MustNewConstMetric(m.desc, m.kind, m.value(s), s.Scope, s.Member)
+	}
+}
+
+func b(v bool) float64 {
+	if v {
+		return 1
+	}
+	return 0
+}

@@ -1,0 +1,50 @@
+package observability
+
+import (
+	"io"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+)
+
+func TestMetricsShowOneSnapshot(t *testing.T) {
+	scrapes := 0
+	h := Metrics(func() Snapshot {
+		scrapes++
+		return Snapshot{Scope: "shop", Member: "db1", LeaseHeld: true, LeaseRemaining: 1500 * time.Millisecond, Renewals: 7, FenceReady: true}
+	})
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, httptest.NewRequest("GET", "/metrics", nil))
+	body, err := io.ReadAll(w.Body)
+	if err != nil || w.Code != 200 {
+		t.Fatalf("GET /metrics: %d %v", w.Code, err)
+	}
+	for _, line := range []string{
+		`pgregent_lease_remaining_seconds{name="db1",scope="shop"} 1.5`,
+		`pgregent_lease_renewals_total{name="db1",scope="shop"} 7`,
+		`pgregent_fence_ready{name="db1",scope="shop"} 1`,
+	} {
+		if !strings.Contains(string(body), line+"\n") {
+			t.Errorf("no line %s", line)
+		}
+	}
+	if scrapes != 1 {
+		t.Errorf("%d snapshots for one scrape", scrapes)
+	}
+}
+
+func TestMetricsAreWellNamed(t *testing.T) {
+	reg := prometheus.NewPedanticRegistry()
+	reg.MustRegister(&collector{now: func() Snapshot { return Snapshot{} }, descs: describe()})
+	problems, err := testutil.GatherAndLint(reg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range problems {
+		t.Errorf("%s: %s", p.Metric, p.Text)
+	}
+}

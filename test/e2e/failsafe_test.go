@@ -1,0 +1,133 @@
+package e2e
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/pgregent/pgregent/core/cluster"
+	"github.com/pgregent/pgregent/test/lab"
+)
+
+// failsafeDCS has the shortest session timeout and failsafe_mode.
+const failsafeDCS = fast + "failsafe_mode: true\n"
+
+// withFailsafe is a cluster under load whose failsafe key names all nodes.
+func withFailsafe(t *testing.T) *run {
+	t.Helper()
+	r := under(t, failsafeDCS)
+	r.Wait(20*time.Second, "all members in the failsafe key", func() string {
+		o, err := r.Leader().GetJSON("/failsafe")
+		if err != nil || o.Len() != len(r.Nodes) {
+			return fmt.Sprint(o, err)
+		}
+		return ""
+	})
+	return r
+}
+
+func failsafeActive(n *lab.Node) bool {
+	o, err := n.GetJSON("/patroni")
+	return err == nil && o.Get("failsafe_mode_is_active") == true
+}
+
+func TestWritesGoOnWithoutZooKeeper(t *testing.T) {
+	r := withFailsafe(t)
+	r.ZK.Kill()
+	away := time.Now()
+	for _, n := range r.Nodes {
+		r.Wait(10*time.Second, n.Name+" to say that failsafe is active", func() string {
+			if !failsafeActive(n) {
+				return "it does not"
+			}
+			return ""
+		})
+	}
+	for time.Since(away) < 20*time.Second {
+		for _, n := range r.Nodes {
+			code, _, err := n.Call(http.MethodGet, "/primary", "")
+			if want := map[bool]int{true: 200, false: 503}[n == r.leader]; err != nil || code != want {
+				t.Fatalf("%v after the end of ZooKeeper: /primary of %s: %d (%v), want %d", time.Since(away), n.Name, code, err, want)
+			}
+		}
+		time.Sleep(100 * time.Millisecond) // between two looks
+	}
+	if gap := r.writer.Gap(r.from); gap > 500*time.Millisecond {
+		t.Errorf("writes stood still for %v while ZooKeeper was away", gap)
+	}
+	if err := r.ZK.Restart(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for _, n := range r.Nodes {
+		r.Wait(20*time.Second, n.Name+" to be back to normal", func() string {
+			if o, err := n.GetJSON("/patroni"); err != nil || failsafeActive(n) || o.Get("cluster_unlocked") == true {
+				return fmt.Sprint(o, err)
+			}
+			return ""
+		})
+	}
+	if gap := r.recovered(30 * time.Second); gap > 500*time.Millisecond {
+		t.Errorf("writes stood still for %v until ZooKeeper was back", gap)
+	}
+	if r.Leader() != r.leader || strings.Contains(r.leader.Log(), "verb=demote") {
+		t.Error("the leader did not keep its role")
+	}
+	r.noneLost()
+}
+
+func TestAMissingPromiseDemotesInTime(t *testing.T) {
+	r := withFailsafe(t)
+	r.ZK.Kill()
+	r.Wait(10*time.Second, "the leader to go on by promises", func() string {
+		if !failsafeActive(r.leader) {
+			return "it does not"
+		}
+		return ""
+	})
+	var standby *lab.Node
+	for _, n := range r.Nodes {
+		if n != r.leader {
+			standby = n
+		}
+	}
+	standby.KillAgent()
+	gone := time.Now()
+	// The last promise is of 5 s; what is left of it ends 1 s before that.
+	r.Wait(6*time.Second, "the leader to be read-only", func() string {
+		readOnly, err := r.leader.Query("SELECT pg_is_in_recovery()")
+		if err != nil || readOnly != "true" {
+			return fmt.Sprint(readOnly, err)
+		}
+		return ""
+	})
+	t.Logf("read-only %v after the death of a standby's agent", time.Since(gone).Round(10*time.Millisecond))
+	standby.Start()
+	if err := r.ZK.Restart(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	r.recovered(60 * time.Second)
+	r.noneLost()
+}
+
+func TestPromisesSurviveTheAgent(t *testing.T) {
+	r := withFailsafe(t)
+	standby := r.Standbys()[0]
+	body := fmt.Sprintf(`{"name": %q, "conn_url": "postgres://x/", "api_url": %q}`, r.leader.Name, r.leader.URL("/patroni"))
+	code, text, err := standby.Call(http.MethodPost, "/failsafe", body)
+	if err != nil || code != http.StatusOK || text != "Accepted" {
+		t.Fatalf("got %d %q (%v), want 200 Accepted", code, text, err)
+	}
+	post(t, r.leader, "/failsafe", strings.ReplaceAll(body, r.leader.Name, standby.Name), http.StatusInternalServerError)
+	standby.KillAgent()
+	standby.Start()
+	r.Wait(4*time.Second, "the restarted agent to know its promise", func() string {
+		o, err := standby.GetJSON("/patroni")
+		if err != nil || o.Get("failsafe_mode_is_active") != true {
+			return fmt.Sprint(cluster.Text(o), err)
+		}
+		return ""
+	})
+	r.recovered(30 * time.Second)
+}
