@@ -13,7 +13,7 @@ LDFLAGS  = -s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT) -X main.dat
 GOBUILD  = CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)'
 
 .DEFAULT_GOAL := build
-.PHONY: build deps test-deps test unit e2e lint fmt fuzz bench demo demo-down clean help
+.PHONY: build deps test-deps test unit e2e chaos lint fmt fuzz bench demo demo-down clean help
 
 build: ## build bin/pgregent and bin/pgregentctl
 	$(GOBUILD) -o bin/pgregent ./cmd/pgregent
@@ -35,6 +35,11 @@ unit: ## the tests that need no server
 
 e2e: test-deps ## the tests of whole clusters
 	$(GO) test -race -shuffle=on -count=1 -timeout 30m ./test/e2e/...
+
+# Each fault CHAOS times, with the long waits; about 8 minutes a round.
+CHAOS ?= 5
+chaos: test-deps ## the fault-injection campaign on own network namespaces
+	PGREGENT_CHAOS=full $(GO) test -race -shuffle=on -count=$(CHAOS) -timeout 120m -v ./test/chaos/...
 
 lint: ## go vet, gofumpt, staticcheck, go mod tidy; changes nothing
 	$(GO) vet ./...

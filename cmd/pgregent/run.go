@@ -141,6 +141,7 @@ func (n *node) agentOptions(local *config.Local, pg config.Postgres, cached *clu
 		Store: n.store, Postgres: n.postgres, Peers: newPeers(local.RESTAPI), Logger: n.log,
 	}
 	settings, _ := local.Settings(cached)
+	o.Watchdog, o.WatchdogRequired = newWatchdog(local.Watchdog, n.log), local.Watchdog.Mode == config.WatchdogRequired
 	o.Promised, o.SavePromise = n.dir.loadPromise(lease.Now(), settings.TTL), n.dir.savePromise
 	if n.fence != nil {
 		o.Fence, o.FenceRequired = n.fence, local.Fence.Mode == config.FenceRequired

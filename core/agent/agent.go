@@ -54,6 +54,11 @@ type Options struct {
 	Fence         Fence
 	FenceRequired bool
 
+	// Watchdog is nil if there is to be none. WatchdogRequired means that
+	// this node does not lead without.
+	Watchdog         Watchdog
+	WatchdogRequired bool
+
 	// Promised is what a former agent of this node promised a leader that
 	// lost the store. SavePromise keeps a promise that ends after that time;
 	// it may be nil.
@@ -88,6 +93,7 @@ type Agent struct {
 	keeper            *housekeeper
 	feeder            *feeder
 	failsafe          *failsafe
+	watcher           *watcher
 	promises          promises
 
 	s state
@@ -116,6 +122,7 @@ func New(o Options) *Agent {
 	a.keeper = newHousekeeper(a)
 	a.feeder = newFeeder(a)
 	a.failsafe = &failsafe{a: a}
+	a.watcher = &watcher{a: a}
 	a.promises.given = o.Promised
 	a.s = newState(o)
 	a.publishInitial()
@@ -143,6 +150,7 @@ func (a *Agent) Run(ctx context.Context) error {
 	<-a.feeder.found // what it found decides how an adopted primary is treated
 	go a.keeper.run(work)
 	go a.failsafe.run(work)
+	go a.watcher.run(work)
 	for {
 		again, err := a.turn(work)
 		if err != nil {

@@ -154,13 +154,13 @@ func TestPromisesEndWithTheFirstRenewal(t *testing.T) {
 func TestWhenMembersAreAsked(t *testing.T) {
 	f := testAgent(&leasedStore{}, nil).failsafe
 	l := silentLease()
-	third := l.Sent.Add(l.Soft().Sub(l.Sent) / 3)
+	third := l.Sent.Add(l.AskAfter())
 	for name, c := range map[string]struct {
 		now, asked lease.Instant
 		l          lease.Lease
 		want       bool
 	}{
-		"a third of the lease is over": {third, 0, l, true},
+		"the renewals are late":        {third, 0, l, true},
 		"one moment before":            {third - 1, 0, l, false},
 		"asked two seconds ago":        {third.Add(2 * time.Second), third, l, true},
 		"asked less than that ago":     {third.Add(2*time.Second - 1), third, l, false},

@@ -35,10 +35,11 @@ func (a *Agent) guard(ctx context.Context) {
 		}
 		err := a.o.Postgres.Kill() // before any word: the log may be stuck
 		a.counters.guardKills.Add(1)
-		a.log.Error("the lease was over and PostgreSQL might still accept writes: killed it", "err", err)
 		if err != nil {
+			a.log.Error("the lease is over; kill PostgreSQL", "err", err)
 			continue
 		}
+		a.log.Error("the lease was over and PostgreSQL might still accept writes: it was killed")
 		g.notBefore = now.Add(killAgain)
 		a.Wake()
 	}

@@ -127,6 +127,7 @@ func (a *Agent) release(ctx context.Context, end cluster.LSN) error {
 // PostgreSQL and the lock are left alone.
 func (a *Agent) shutdown(ctx context.Context) error {
 	defer a.quitFence()
+	defer a.stopWatchdog(ctx)
 	if j := a.s.job; j != nil {
 		if j.kind != "hand-over" && j.kind != "demote" { // these end by themselves, and soon
 			a.log.Info("cancelling work", "job", j.kind)

@@ -40,6 +40,7 @@ func (a *Agent) publish(ctx context.Context) {
 	if carried := a.carried(l, now); carried != 0 {
 		st.LeaseUntil, st.FailsafeActive = time.Duration(max(l.Soft(), carried)), true
 	}
+	st.WatchdogFailed = a.watchdogErr() != ""
 	st.FailsafeActive = st.FailsafeActive || now.Before(a.promises.current().Until)
 	a.prepareFailsafe()
 	if s.storeErr == "" {

@@ -125,6 +125,7 @@ func (a *Agent) view() decide.View {
 		Restart: s.restart != nil, Reinit: s.reinit != nil,
 	}
 	v.Failsafe, v.Promise = a.failsafe.right(), a.promises.current()
+	v.WatchdogErr = a.watchdogErr()
 	v.FenceRequired = a.o.Fence != nil && a.o.FenceRequired
 	v.FenceLost = lease.Instant(a.feeder.lostSince.Load())
 	v.AdoptedUntil = lease.Instant(a.feeder.adoptedUntil.Load())

@@ -21,7 +21,7 @@ func (a *Agent) startPrimary(ctx context.Context) {
 		limit = startLimit
 	}
 	a.startJob(ctx, "start primary", true, func(ctx context.Context, _ *job) outcome {
-		err := a.armFence()
+		err := a.arm()
 		if err == nil {
 			err = a.o.Postgres.Start(ctx, StartOptions{Timeout: limit})
 		}
@@ -125,7 +125,7 @@ func (a *Agent) promote(ctx context.Context) {
 	a.startJob(ctx, "promote", true, func(ctx context.Context, _ *job) outcome {
 		promoting, cancel := context.WithTimeout(ctx, limit)
 		defer cancel()
-		err := a.armFence()
+		err := a.arm()
 		if err == nil {
 			err = a.o.Postgres.Promote(promoting)
 		}
@@ -214,7 +214,7 @@ func (a *Agent) makeCluster(ctx context.Context, j *job, v decide.View) error {
 		return errors.New("acquire leader lock: another member holds it")
 	}
 	j.primary.Store(true)
-	if err := a.armFence(); err != nil {
+	if err := a.arm(); err != nil {
 		return err
 	}
 	a.writable.Store(true)

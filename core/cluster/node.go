@@ -18,6 +18,9 @@ type NodeStatus struct {
 	// FailsafeActive means that this leader leads by the promises of all other
 	// members, or that this member has promised another not to lead.
 	FailsafeActive bool
+	// WatchdogFailed means that this node must not lead: its watchdog is
+	// required and cannot be used.
+	WatchdogFailed bool
 	// Promoting means that a promotion is under way: /primary is not yet 200.
 	Promoting bool
 	// Cluster is the last view, nil if ZooKeeper was never read or does not

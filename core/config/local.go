@@ -37,6 +37,7 @@ func (d *document) local(environ []string) *Local {
 		RESTAPI:   d.restAPI(),
 		ZooKeeper: d.zooKeeper(),
 		Fence:     d.fence(),
+		Watchdog:  d.watchdog(),
 		Bootstrap: d.bootstrap(),
 		Tags:      d.tags(),
 		Log:       d.log(),

@@ -55,8 +55,8 @@ var schemaLines = []struct {
 	names string
 }{
 	{"", text, "scope name namespace state_dir"},
-	{"", opaque, "thread_pool_size thread_stack_size ctl watchdog"},
-	{"", section, "log restapi zookeeper fence postgresql bootstrap"},
+	{"", opaque, "thread_pool_size thread_stack_size ctl"},
+	{"", section, "log restapi zookeeper fence watchdog postgresql bootstrap"},
 	{"", textMap, "tags"},
 
 	{"log", text, "type level"},
@@ -72,6 +72,9 @@ var schemaLines = []struct {
 	{"zookeeper", textMap, "auth_data"},
 
 	{"fence", opaque, "mode takeover_wait"},
+
+	{"watchdog", text, "device"},
+	{"watchdog", opaque, "mode driver safety_margin"},
 
 	{"postgresql", text, "listen connect_address proxy_address data_dir config_dir bin_dir database pgpass custom_conf"},
 	{"postgresql", boolean, "use_unix_socket use_unix_socket_repl use_pg_rewind remove_data_directory_on_rewind_failure remove_data_directory_on_diverged_timelines"},

@@ -21,6 +21,7 @@ type Local struct {
 	RESTAPI   RESTAPI
 	ZooKeeper ZooKeeper
 	Fence     Fence
+	Watchdog  Watchdog
 	// Bootstrap is nil if the section is absent: the node then never
 	// bootstraps a cluster.
 	Bootstrap *Bootstrap
@@ -80,6 +81,30 @@ type Fence struct {
 	// own has gone, before it stops PostgreSQL; bounded by the lease.
 	// Default 5 s.
 	TakeoverWait time.Duration
+}
+
+// WatchdogMode says what happens without a usable watchdog device.
+type WatchdogMode string
+
+// The modes: off never uses one, automatic uses it where it can, required
+// does not lead without.
+const (
+	WatchdogOff       WatchdogMode = "off"
+	WatchdogAutomatic WatchdogMode = "automatic"
+	WatchdogRequired  WatchdogMode = "required"
+)
+
+// Watchdog is the watchdog section.
+type Watchdog struct {
+	// Mode is WatchdogAutomatic by default.
+	Mode WatchdogMode
+	// Device is /dev/watchdog by default.
+	Device string
+	// Testing means driver: testing, where Device is a FIFO.
+	Testing bool
+	// SafetyMargin is subtracted from the ttl; negative: half the ttl.
+	// Default 5 s.
+	SafetyMargin time.Duration
 }
 
 // Bootstrap is the bootstrap section.

@@ -80,7 +80,7 @@ func Decide(v View) Decision {
 func Rules() []Rule {
 	var all []Rule
 	for _, group := range [][]Rule{
-		identityRules(), jobRules(), safetyRules(), fenceRules(), busyRules(), failsafeRules(), pauseRules(), emptyRules(),
+		identityRules(), jobRules(), safetyRules(), fenceRules(), watchdogRules(), busyRules(), failsafeRules(), pauseRules(), emptyRules(),
 		downRules(), leaderRules(), raceRules(), followRules(),
 	} {
 		all = append(all, group...)

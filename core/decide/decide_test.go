@@ -84,7 +84,7 @@ type testCase struct {
 }
 
 func cases() []testCase {
-	return append(append(append(leaderCases(), standbyCases()...), downCases()...), failsafeCases()...)
+	return append(append(append(leaderCases(), standbyCases()...), downCases()...), append(failsafeCases(), watchdogCases()...)...)
 }
 
 func leaderCases() []testCase {

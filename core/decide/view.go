@@ -61,6 +61,9 @@ type View struct {
 	// process; FenceLost is since when there is none, 0: there is one.
 	FenceRequired bool
 	FenceLost     lease.Instant
+	// WatchdogErr is why a required watchdog cannot be used; "" if it can, or
+	// is not required.
+	WatchdogErr string
 	// UnlockedSince is since when nobody holds the leader lock; 0 if
 	// somebody does.
 	UnlockedSince lease.Instant

@@ -77,8 +77,12 @@ func Latest(l Lease, f Failsafe) Instant {
 
 // AskAfter is how long after the last proof the peers are asked first: a
 // third of the time until the soft deadline, so that the answer is there in
-// time.
-func (l Lease) AskAfter() time.Duration { return l.Soft().Sub(l.Sent) / 3 }
+// time; but no sooner than a renewal may be late without meaning anything, as
+// far as that leaves half of the time.
+func (l Lease) AskAfter() time.Duration {
+	until := l.Soft().Sub(l.Sent)
+	return max(until/3, min(l.Interval*5/2, until/2))
+}
 
 // AskEvery is the pause between two rounds of questions: 2 s, or a fifth of
 // the ttl if that is less.

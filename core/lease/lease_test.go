@@ -90,3 +90,15 @@ func TestTiming(t *testing.T) {
 		}
 	}
 }
+
+func TestPeersAreAskedNeitherTooEarlyNorTooLate(t *testing.T) {
+	for _, c := range []struct{ timeout, want time.Duration }{
+		{30 * time.Second, 7314 * time.Millisecond}, // a third
+		{5 * time.Second, 967 * time.Millisecond},   // half: renewals come every 0.5 s
+	} {
+		l := at(c.timeout, 2*time.Second)
+		if got := l.AskAfter(); (got - c.want).Abs() > time.Millisecond {
+			t.Errorf("T %v: asked after %v, want %v", c.timeout, got, c.want)
+		}
+	}
+}

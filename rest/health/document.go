@@ -74,6 +74,7 @@ func setMemory(o *cluster.Object, s *cluster.NodeStatus) {
 		shown.Delete("postmaster_start_time")
 		o.Set("scheduled_restart", shown)
 	}
+	setTrue(o, "watchdog_failed", s.WatchdogFailed)
 	if own := product(s); own.Len() > 0 {
 		o.Set("pgregent", own)
 	}

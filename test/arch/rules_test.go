@@ -38,6 +38,7 @@ var folders = []folder{
 
 	// Layer 3: the edges and the loop, strangers to each other.
 	{"core/fence", []string{"core/cluster", "core/lease"}},
+	{"core/watchdog", nil},
 	{"core/postgres", []string{"core/cluster", "core/config"}},
 	{"core/agent", []string{"core/cluster", "core/lease", "core/decide", "core/config"}},
 	{"rest", layers12},

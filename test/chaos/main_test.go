@@ -28,10 +28,13 @@ postgresql:
 	fastTTL = 5 * time.Second
 )
 
+// nightly tells whether faults may take as long as in a nightly run.
+func nightly() bool { return os.Getenv("PGREGENT_CHAOS") == "full" }
+
 // long chooses between the length of a fault in each run and in a nightly one.
-func long(each, nightly time.Duration) time.Duration {
-	if os.Getenv("PGREGENT_CHAOS") == "full" {
-		return nightly
+func long(each, full time.Duration) time.Duration {
+	if nightly() {
+		return full
 	}
 	return each
 }

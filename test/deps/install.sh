@@ -1,8 +1,9 @@
 #!/bin/sh
 # Installs what building and testing needs besides Go: the PostgreSQL server,
-# ZooKeeper with a Java runtime, HAProxy, and iproute2 for network namespaces; with --with-patronictl also
-# Patroni's package, for its command line tool. Only what is missing is
-# installed, with apt-get or dnf, through sudo if this is not root.
+# ZooKeeper with a Java runtime, HAProxy, and iproute2 for the tests' network
+# namespaces; with --with-patronictl also Patroni's package, for its command
+# line tool. Only what is missing is installed, with apt-get or dnf, through
+# sudo if this is not root.
 #
 # No service is started and no database cluster is created: the tests start
 # their own servers. A PostgreSQL, ZooKeeper or HAProxy that runs already is

@@ -3,6 +3,7 @@ package e2e
 import (
 	"fmt"
 	"net/http"
+	"os/exec"
 	"strings"
 	"testing"
 	"time"
@@ -130,4 +131,49 @@ func TestPromisesSurviveTheAgent(t *testing.T) {
 		return ""
 	})
 	r.recovered(30 * time.Second)
+}
+
+// Patroni's members answer the same request, and say nothing of how long.
+func TestPatroniPromisesToo(t *testing.T) {
+	program, err := exec.LookPath("patroni")
+	if err != nil {
+		t.Skip("Patroni is not installed")
+	}
+	const dcs = "ttl: 20\nloop_wait: 2\nretry_timeout: 3\nfailsafe_mode: true\n" // its shortest
+	l := lab.New(t, lab.Options{DCS: dcs, Nodes: 1})
+	other := l.AddNode("pg2", lab.Options{DCS: dcs, Program: program})
+	l.Nodes = append(l.Nodes, other)
+	other.Start()
+	leader := l.WaitHealthy(60 * time.Second)
+	l.Wait(20*time.Second, "both members in the failsafe key", func() string {
+		o, err := leader.GetJSON("/failsafe")
+		if err != nil || o.Len() != 2 {
+			return fmt.Sprint(o, err)
+		}
+		return ""
+	})
+	l.ZK.Kill()
+	l.Wait(20*time.Second, "Patroni to promise", func() string {
+		if !failsafeActive(leader) || !failsafeActive(other) {
+			return "it does not"
+		}
+		return ""
+	})
+	gone := time.Now() // longer than its lease
+	l.Wait(30*time.Second, "the leader to lead by promises", func() string {
+		o, err := leader.GetJSON("/patroni")
+		if err != nil || o.Object("pgregent").Get("rule") != "failsafe-lead" {
+			return fmt.Sprint(o, err)
+		}
+		return ""
+	})
+	if code, _, err := leader.Call(http.MethodGet, "/primary", ""); code != http.StatusOK {
+		t.Errorf("%v later: /primary is %d (%v), want 200", time.Since(gone), code, err)
+	}
+	if err := l.ZK.Restart(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if l.WaitHealthy(60*time.Second) != leader {
+		t.Error("the leader did not keep its role")
+	}
 }
