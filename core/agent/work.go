@@ -109,6 +109,9 @@ func (a *Agent) rewind(ctx context.Context, up cluster.Upstream) {
 				return
 			}
 			s.rewindTries++
+			if errors.Is(err, cluster.ErrCannotRewind) {
+				s.rewindTries = rewindTries
+			}
 			if err == nil {
 				s.rewindTries = 0
 				s.verdict, s.verdictReason, s.verdictOf = cluster.DivergenceNone, "rewound", about

@@ -18,6 +18,9 @@ var (
 	// ErrNotLeader means that a write that only the leader may do was
 	// refused because the leader znode is not this session's.
 	ErrNotLeader = errors.New("not the leader")
+	// ErrCannotRewind means that pg_rewind has nothing to do on a log that
+	// has diverged all the same: trying again is of no use.
+	ErrCannotRewind = errors.New("pg_rewind cannot help, the data must be copied anew")
 	// ErrNameInUse means that another live session has registered this
 	// member name.
 	ErrNameInUse = errors.New("member name is in use by another agent")

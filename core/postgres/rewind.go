@@ -66,9 +66,10 @@ func (s *Server) rewind(ctx context.Context, up cluster.Upstream) error {
 	return errors.Join(err, s.markComplete())
 }
 
-// rewound verifies what pg_rewind did: on one timeline it sees nothing to do
-// and reports success, and the crash recovery that it runs may be what shows
-// that it is the same one.
+// rewound verifies what pg_rewind did. It sees nothing to do, and reports
+// success, on one timeline, and where the own history only goes on from the
+// upstream's (a standby that was promoted by hand): the files of the own
+// timeline stay, and the server would follow them again.
 func (s *Server) rewound(ctx context.Context, up cluster.Upstream) error {
 	c, err := s.compare(ctx, up)
 	switch {
@@ -76,8 +77,8 @@ func (s *Server) rewound(ctx context.Context, up cluster.Upstream) error {
 		return err
 	case c.verdict == cluster.DivergenceUnknown:
 		return fmt.Errorf("result not verified: %s", c.reason)
-	case c.verdict == cluster.DivergenceFound && c.sameTimeline:
-		return fmt.Errorf("pg_rewind cannot help, the data must be copied anew: %s", c.reason)
+	case c.verdict == cluster.DivergenceFound:
+		return fmt.Errorf("%w: %s", cluster.ErrCannotRewind, c.reason)
 	}
 	return nil
 }

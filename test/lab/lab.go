@@ -17,8 +17,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/go-zookeeper/zk"
-
 	"github.com/pgregent/pgregent/core/cluster"
 	"github.com/pgregent/pgregent/zkdcs/zktest"
 )
@@ -341,27 +339,4 @@ func (l *Lab) Patronictl(ctx context.Context, args ...string) (string, error) {
 	}
 	out, err := exec.CommandContext(ctx, "patronictl", append([]string{"-c", conf}, args...)...).CombinedOutput()
 	return strings.TrimSpace(string(out)), err
-}
-
-// RemoveKeys deletes everything below the cluster's path in ZooKeeper, as an
-// operator's mistake would.
-func (l *Lab) RemoveKeys() {
-	l.T.Helper()
-	conn, _, err := zk.Connect(l.stores, 10*time.Second, zk.WithLogInfo(false))
-	if err != nil {
-		l.T.Fatal(err)
-	}
-	defer conn.Close()
-	var remove func(path string)
-	remove = func(path string) {
-		children, _, err := conn.Children(path)
-		if err != nil {
-			return
-		}
-		for _, c := range children {
-			remove(path + "/" + c)
-		}
-		_ = conn.Delete(path, -1) // recreated meanwhile: that is the point
-	}
-	remove(cluster.Path("service", Scope))
 }
