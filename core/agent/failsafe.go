@@ -13,9 +13,12 @@ import (
 	"github.com/pgregent/pgregent/core/lease"
 )
 
-// failsafeEvery is how often it is looked whether the other members must be
-// asked.
-const failsafeEvery = 100 * time.Millisecond
+// How often it is looked whether the other members must be asked: often for a
+// leader in failsafe mode, else just to see whether that has changed.
+const (
+	failsafeEvery = 100 * time.Millisecond
+	failsafeIdle  = time.Second
+)
 
 // failsafe carries the lease of a leader on while the store is silent, by the
 // promise of every other member not to race (failsafe_mode). It runs beside
@@ -58,15 +61,18 @@ func (f *failsafe) right() lease.Failsafe {
 func (a *Agent) hard(l lease.Lease) lease.Instant { return lease.Latest(l, a.failsafe.right()) }
 
 func (f *failsafe) run(ctx context.Context) {
-	tick := time.NewTicker(failsafeEvery)
-	defer tick.Stop()
 	for {
+		l, g := f.a.o.Store.Lease(), f.ground.Load()
+		pause := failsafeIdle
+		if g != nil && g.on && l.Held() {
+			pause = failsafeEvery
+		}
 		select {
 		case <-ctx.Done():
 			return
-		case <-tick.C:
+		case <-time.After(pause):
 		}
-		l, g := f.a.o.Store.Lease(), f.ground.Load()
+		l, g = f.a.o.Store.Lease(), f.ground.Load()
 		f.expire(l)
 		if g != nil && g.on && f.a.writable.Load() && f.due(lease.Now(), l, g.ttl) {
 			f.ask(ctx, l, *g)

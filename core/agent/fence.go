@@ -31,7 +31,7 @@ type Fence interface {
 
 const (
 	// feedEvery is how often the fence is told a new deadline.
-	feedEvery = 200 * time.Millisecond
+	feedEvery = 500 * time.Millisecond
 	// fenceStart bounds the start of a fence process.
 	fenceStart = 3 * time.Second
 )

@@ -11,7 +11,7 @@ const (
 	// guardEvery is how often the guard compares the clock with the hard
 	// deadline. It is part of the time that lease.Lease.Hard leaves for
 	// killing.
-	guardEvery = 100 * time.Millisecond
+	guardEvery = 200 * time.Millisecond
 	// killAgain is the pause before a server that is still believed writable
 	// is killed once more: the loop needs a moment to see that it is dead.
 	killAgain = time.Second

@@ -31,7 +31,7 @@ type Watchdog interface {
 
 const (
 	// watchdogEvery is how often it is looked whether the lease was proven.
-	watchdogEvery = 200 * time.Millisecond
+	watchdogEvery = 500 * time.Millisecond
 	// watchdogAgain is the pause after a device that could not be started.
 	watchdogAgain = 5 * time.Second
 )
