@@ -101,6 +101,14 @@ func (v *hostChecker) dataDir() {
 }
 
 // existingDataDir checks owner and version of a data directory.
+// unfinished reports that the agent itself was cut off while it filled that
+// directory (core/postgres keeps the mark), and will empty it.
+func unfinished(dir string) bool {
+	dir = filepath.Clean(dir)
+	_, err := os.Stat(filepath.Join(filepath.Dir(dir), "."+filepath.Base(dir)+".incomplete"))
+	return err == nil
+}
+
 func (v *hostChecker) existingDataDir(key, dir string, info fs.FileInfo) {
 	if st, ok := info.Sys().(*syscall.Stat_t); ok && int(st.Uid) != os.Geteuid() && os.Geteuid() != 0 {
 		v.add(Error, key, dir, "belongs to user id %d, and this is user id %d; run as the owner, or chown the directory", st.Uid, os.Geteuid())
@@ -112,7 +120,7 @@ func (v *hostChecker) existingDataDir(key, dir string, info fs.FileInfo) {
 		return
 	}
 	have := dataVersion(dir)
-	if len(entries) > 0 && have == 0 {
+	if len(entries) > 0 && have == 0 && !unfinished(dir) {
 		v.add(Error, key, dir, "is not empty and has no PG_VERSION: it is not a data directory; empty it or name another one")
 	}
 	if program := majorOf(v.pg.BinDir); have != 0 && program != 0 && have != program {

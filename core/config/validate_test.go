@@ -136,3 +136,17 @@ func TestFindBinDir(t *testing.T) {
 		t.Errorf("no package of that version exists, got %q", got)
 	}
 }
+
+func TestUnfinishedDataDirectoryIsNoError(t *testing.T) {
+	base := t.TempDir()
+	dir := filepath.Join(base, "data")
+	if unfinished(dir) {
+		t.Error("a directory without the mark counts as unfinished")
+	}
+	if err := os.WriteFile(filepath.Join(base, ".data.incomplete"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if !unfinished(dir + "/") {
+		t.Error("the mark of an interrupted copy is not seen")
+	}
+}

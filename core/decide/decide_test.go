@@ -83,6 +83,17 @@ type testCase struct {
 	says string
 }
 
+// stopped are members without a running server.
+func stopped(names ...string) []cluster.Member {
+	var list []cluster.Member
+	for _, n := range names {
+		m := member(n, cluster.RoleUninitialized, 0)
+		m.Data.State = cluster.StateStopped
+		list = append(list, m)
+	}
+	return list
+}
+
 func cases() []testCase {
 	return append(append(append(leaderCases(), standbyCases()...), downCases()...), append(failsafeCases(), watchdogCases()...)...)
 }
@@ -319,8 +330,14 @@ func downCases() []testCase {
 			empty(v)
 			free(v)
 			none := ""
-			v.Cluster.Initialize, v.UnlockedSince, v.Cluster.Members = &none, now.Add(-time.Minute), nil
+			v.Cluster.Initialize, v.UnlockedSince, v.Cluster.Members = &none, now.Add(-time.Minute), stopped("a", "b")
 		}, ClearInitialize, "bootstrap-abandoned", ""},
+		{"empty, an abandoned bootstrap, but another member comes first", standbyOf, func(v *View) {
+			empty(v)
+			free(v)
+			none := ""
+			v.Self, v.Cluster.Initialize, v.UnlockedSince, v.Cluster.Members = "b", &none, now.Add(-time.Minute), stopped("a", "b")
+		}, Wait, "waiting-for-leader", ""},
 		{"data unusable, reinitialize on request", standbyOf, func(v *View) { v.Instance = cluster.Instance{DataProblem: "no control file"}; v.Reinit = true }, Reclone, "reinitialize", ""},
 		{"empty, leader ready", standbyOf, empty, Clone, "clone", "copying b"},
 		{"empty, a clonefrom standby is preferred", standbyOf, func(v *View) {

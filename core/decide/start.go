@@ -71,6 +71,7 @@ func emptyRules() []Rule {
 			Doc:  "A bootstrap was begun and nobody goes on with it: the race is opened again.",
 			When: func(v View) bool {
 				return empty(v) && v.unlocked() && v.Cluster.Initialize != nil && v.Cluster.SystemID() == "" && !bootstrapGoesOn(v) &&
+					len(v.Cluster.Members) > 0 && v.Cluster.Members[0].Name == v.Self && // one of them, not all at once
 					v.UnlockedSince != 0 && v.Now >= v.UnlockedSince.Add(2*v.Settings.TTL)
 			},
 			Then: func(View) Decision {
