@@ -291,24 +291,11 @@ func (s *Store) Close(ctx context.Context) error {
 
 // closeAgain attaches to the session once more to close it.
 func (s *Store) closeAgain(ctx context.Context, sess Session) error {
-	l, err := openLink(linkOptions{hosts: s.opts.Hosts, timeout: sess.Timeout, resume: &sess, once: true, log: s.log})
-	if err != nil {
+	if err := CloseSession(ctx, s.opts.Hosts, sess, s.log); err != nil {
 		return err
 	}
-	defer l.retire("closing")
-	for !l.attached.Load() {
-		select {
-		case <-l.signal:
-		case <-l.over:
-			s.closed() // expired: that is as good
-			return nil
-		case <-ctx.Done():
-			return fmt.Errorf("close session: %w: %w", cluster.ErrUnreachable, context.Cause(ctx))
-		}
-	}
-	err = l.closeSession(ctx)
 	s.closed()
-	return err
+	return nil
 }
 
 func (s *Store) closed() {
