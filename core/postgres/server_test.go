@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -226,6 +227,27 @@ func TestCrashWithBusyBackend(t *testing.T) {
 	}
 	// Once more, and Start itself has to clear up.
 	must(t, unix.Kill(p.Observe(ctx).Pid, unix.SIGKILL))
+	must(t, p.Start(ctx, cluster.StartOptions{}))
+}
+
+// A killed postmaster may stay a zombie for long: a slow init, or a container
+// without one. PostgreSQL takes it for alive.
+func TestStartBesideUnreapedPostmaster(t *testing.T) {
+	p := startPrimary(t, "a")
+	ctx := testContext(t)
+	must(t, p.Kill())
+	zombie := exec.Command("true")
+	must(t, zombie.Start())
+	t.Cleanup(func() { _ = zombie.Wait() })
+	eventuallyTrue(t, "a zombie", func() bool {
+		found, err := readProcess(zombie.Process.Pid)
+		return err == nil && found.dead()
+	})
+	file := filepath.Join(p.resolvedDir(), "postmaster.pid")
+	text, err := os.ReadFile(file)
+	must(t, err)
+	_, rest, _ := strings.Cut(string(text), "\n")
+	must(t, os.WriteFile(file, fmt.Appendf(nil, "%d\n%s", zombie.Process.Pid, rest), 0o600))
 	must(t, p.Start(ctx, cluster.StartOptions{}))
 }
 

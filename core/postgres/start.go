@@ -140,9 +140,11 @@ func (s *Server) clearStrays(ctx context.Context, dir string) ([]string, error) 
 		return nil, err
 	}
 	if err == nil && found && file.Pid > 0 {
-		if p, err := readProcess(file.Pid); err == nil && !p.dead() {
-			// The number in the stale pid file is a stranger's now. The server
-			// believes the file unless it is told that this is its ancestor.
+		if _, err := readProcess(file.Pid); err == nil {
+			// The number in the stale pid file is a stranger's now, or that of a
+			// killed postmaster which nobody has reaped yet (a slow init, a
+			// container without one). The server believes the file unless it is
+			// told that this is its ancestor.
 			return []string{"PG_GRANDPARENT_PID=" + strconv.Itoa(file.Pid)}, nil
 		}
 	}
