@@ -8,7 +8,6 @@ import (
 
 	"github.com/pgregent/pgregent/core/cluster"
 	"github.com/pgregent/pgregent/core/decide"
-	"github.com/pgregent/pgregent/core/lease"
 )
 
 // act carries a decision out: short effects here, long ones as a job.
@@ -127,7 +126,7 @@ func (a *Agent) releaseDead(ctx context.Context) {
 	if err := a.o.Store.Release(ctx, status); err != nil {
 		a.log.Error("release leader lock", "err", err)
 	}
-	a.s.handedOver, a.s.won = lease.Now(), false
+	a.s.handedOver, a.s.won = a.now(), false
 	a.Wake()
 }
 
@@ -168,7 +167,7 @@ func (a *Agent) abort() {
 func (a *Agent) demote(ctx context.Context, d decide.Decision) {
 	limit := 5 * time.Second
 	if l := a.o.Store.Lease(); l.Held() {
-		limit = max(a.hard(l).Sub(lease.Now()), 0)
+		limit = max(a.hard(l).Sub(a.now()), 0)
 	}
 	mode := cluster.StopFast
 	if d.Immediate {

@@ -65,6 +65,10 @@ type Options struct {
 	Promised    decide.Promise
 	SavePromise func(p decide.Promise, after time.Duration) error
 
+	// Clock reads the boot-time clock; nil means lease.Now. The simulation
+	// has another, which can stand still for one node.
+	Clock func() lease.Instant
+
 	Store    Store
 	Postgres Postgres
 	Peers    Peers
@@ -115,6 +119,9 @@ var ErrFatal = errors.New("cannot go on")
 
 // New makes an Agent; Run runs it.
 func New(o Options) *Agent {
+	if o.Clock == nil {
+		o.Clock = lease.Now
+	}
 	a := &Agent{
 		o: o, log: o.Logger,
 		wake: make(chan struct{}, 1), commands: make(chan command, 16),
@@ -128,6 +135,9 @@ func New(o Options) *Agent {
 	a.publishInitial()
 	return a
 }
+
+// now is the instant on this node's boot-time clock.
+func (a *Agent) now() lease.Instant { return a.o.Clock() }
 
 // Wake makes the loop look again now.
 func (a *Agent) Wake() {
@@ -208,7 +218,7 @@ func (a *Agent) nextLook(d decide.Decision) time.Duration {
 		again = min(again, d.Again)
 	}
 	if l := a.o.Store.Lease(); l.Held() {
-		now := lease.Now()
+		now := a.now()
 		left := l.Remaining(now)
 		if f := a.failsafe.right(); f.Carries(l, now) {
 			left = max(left, f.Soft().Sub(now))

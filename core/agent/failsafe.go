@@ -74,7 +74,7 @@ func (f *failsafe) run(ctx context.Context) {
 		}
 		l, g = f.a.o.Store.Lease(), f.ground.Load()
 		f.expire(l)
-		if g != nil && g.on && f.a.writable.Load() && f.due(lease.Now(), l, g.ttl) {
+		if g != nil && g.on && f.a.writable.Load() && f.due(f.a.now(), l, g.ttl) {
 			f.ask(ctx, l, *g)
 		}
 	}
@@ -103,13 +103,13 @@ func (f *failsafe) due(now lease.Instant, l lease.Lease, ttl time.Duration) bool
 // ask asks all other members once. What they answer counts only if all agree,
 // and only if the right to be primary did not end meanwhile.
 func (f *failsafe) ask(ctx context.Context, l lease.Lease, g failsafeGround) {
-	f.asked = lease.Now()
+	f.asked = f.a.now()
 	targets, why := f.targets(g.topology)
 	var promises []lease.Promise
 	if why == "" && len(targets) > 0 {
 		promises, why = unanimous(f.a.o.Peers.Failsafe(ctx, targets, g.call), len(targets), f.asked, g.ttl)
 	}
-	now, held := lease.Now(), f.right()
+	now, held := f.a.now(), f.right()
 	if why == "" && !l.Valid(now) && !held.Carries(l, now) {
 		why = "the answers came after the end of the lease"
 	}

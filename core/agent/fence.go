@@ -57,7 +57,7 @@ type feeder struct {
 
 func newFeeder(a *Agent) *feeder {
 	f := &feeder{a: a, found: make(chan struct{}), mu: make(chan struct{}, 1)}
-	f.lostSince.Store(int64(lease.Now()))
+	f.lostSince.Store(int64(a.now()))
 	return f
 }
 
@@ -103,7 +103,7 @@ func (f *feeder) connect(ctx context.Context) {
 		f.armed, f.told = epoch, hard
 		f.unlock()
 		f.adoptedUntil.Store(int64(hard))
-		f.a.log.Info("took over the fence of the former agent", "kills_in", hard.Sub(lease.Now()).Round(time.Millisecond))
+		f.a.log.Info("took over the fence of the former agent", "kills_in", hard.Sub(f.a.now()).Round(time.Millisecond))
 	}
 	f.a.counters.fenceStarts.Add(1)
 	f.lostSince.Store(0)
@@ -115,7 +115,7 @@ func (f *feeder) lost() {
 	f.lock()
 	f.armed, f.told = 0, 0
 	f.unlock()
-	if f.lostSince.CompareAndSwap(0, int64(lease.Now())) {
+	if f.lostSince.CompareAndSwap(0, int64(f.a.now())) {
 		f.a.log.Error("the fence process is gone; starting another")
 		f.a.Wake()
 	}
@@ -157,7 +157,7 @@ func (f *feeder) tell(epoch cluster.Epoch, hard lease.Instant) error {
 		return err
 	}
 	if f.armed == 0 {
-		f.a.log.Info("fence armed", "epoch", int64(epoch), "kills_in", hard.Sub(lease.Now()).Round(time.Millisecond))
+		f.a.log.Info("fence armed", "epoch", int64(epoch), "kills_in", hard.Sub(f.a.now()).Round(time.Millisecond))
 	}
 	f.armed, f.told = epoch, hard
 	return nil
@@ -168,7 +168,7 @@ var errNoLease = errors.New("there is no valid lease")
 // armFence must be called before PostgreSQL becomes writable.
 func (a *Agent) armFence() error {
 	l := a.o.Store.Lease()
-	if now := lease.Now(); !l.Valid(now) && !a.failsafe.right().Carries(l, now) {
+	if now := a.now(); !l.Valid(now) && !a.failsafe.right().Carries(l, now) {
 		return errNoLease
 	}
 	if a.o.Fence == nil {

@@ -29,7 +29,7 @@ func (a *Agent) guard(ctx context.Context) {
 			return
 		case <-tick.C:
 		}
-		now := lease.Now()
+		now := a.now()
 		if !g.due(now, a.o.Store.Lease(), a.failsafe.right(), a.writable.Load() && !a.paused.Load()) {
 			continue
 		}

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/pgregent/pgregent/core/cluster"
-	"github.com/pgregent/pgregent/core/lease"
 )
 
 // askEvery is how often a candidate is asked, after the shutdown checkpoint,
@@ -22,7 +21,7 @@ func (a *Agent) handOver(ctx context.Context, j *job, candidate string) outcome 
 	released, err := a.stopAndRelease(ctx, j, candidate)
 	return outcome{err: err, apply: func(s *state) {
 		if released {
-			s.handedOver, s.won = lease.Now(), false
+			s.handedOver, s.won = a.now(), false
 		}
 	}}
 }

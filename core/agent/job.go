@@ -47,7 +47,7 @@ type outcome struct {
 // startJob runs work beside the loop. There must be no other job.
 func (a *Agent) startJob(ctx context.Context, kind string, primary bool, work func(context.Context, *job) outcome) {
 	ctx, cancel := context.WithCancel(ctx)
-	j := &job{kind: kind, since: lease.Now(), cancel: cancel}
+	j := &job{kind: kind, since: a.now(), cancel: cancel}
 	j.primary.Store(primary)
 	a.s.job = j
 	if primary {
@@ -66,7 +66,7 @@ func (a *Agent) finish(out outcome) {
 	s := &a.s
 	j := s.job
 	s.job = nil
-	took := lease.Now().Sub(j.since).Round(time.Millisecond)
+	took := a.now().Sub(j.since).Round(time.Millisecond)
 	if out.apply != nil {
 		out.apply(s)
 	}
@@ -86,7 +86,7 @@ func (a *Agent) finish(out outcome) {
 		if !out.quiet {
 			s.failures++
 			s.lastError = j.kind + ": " + out.err.Error()
-			s.backoff = lease.Now().Add(backoffAfter(s.failures))
+			s.backoff = a.now().Add(backoffAfter(s.failures))
 		}
 	}
 }

@@ -22,7 +22,7 @@ const observeLimit = 2500 * time.Millisecond
 // observeStore reads the view. Errors become part of the state.
 func (a *Agent) observeStore(ctx context.Context) {
 	s := &a.s
-	now := lease.Now()
+	now := a.now()
 	if now.Sub(s.readAt) >= s.settings.LoopWait {
 		a.o.Store.Invalidate()
 		s.readAt = now

@@ -9,7 +9,6 @@ import (
 
 	"github.com/pgregent/pgregent/core/cluster"
 	"github.com/pgregent/pgregent/core/decide"
-	"github.com/pgregent/pgregent/core/lease"
 )
 
 // Why this node does not promise a leader that lost the store not to race.
@@ -89,7 +88,7 @@ func (a *Agent) Failsafe(_ context.Context, call FailsafeCall) (FailsafeGrant, e
 	case leader != "" && leader != call.Name:
 		return FailsafeGrant{}, fmt.Errorf("the leader is %s", leader)
 	}
-	next := decide.Promise{To: call.Name, Epoch: a.epochOf(call.Name, st), Until: lease.Now().Add(st.Settings.TTL)}
+	next := decide.Promise{To: call.Name, Epoch: a.epochOf(call.Name, st), Until: a.now().Add(st.Settings.TTL)}
 	a.promises.saving.Lock()
 	defer a.promises.saving.Unlock()
 	leads := func() bool { return a.writable.Load() || a.o.Store.Lease().Held() }
@@ -97,7 +96,7 @@ func (a *Agent) Failsafe(_ context.Context, call FailsafeCall) (FailsafeGrant, e
 	if err := a.promises.give(next, leads); err != nil {
 		return FailsafeGrant{}, err
 	}
-	if old.To != next.To || old.Until.Before(lease.Now()) {
+	if old.To != next.To || old.Until.Before(a.now()) {
 		a.log.Warn("promised a leader that lost the store not to race", "leader", next.To, "for", st.Settings.TTL)
 		a.Wake()
 	}

@@ -15,7 +15,7 @@ func (a *Agent) publishInitial() {
 		Name: a.o.Name, Scope: a.o.Scope, Role: cluster.RoleUninitialized,
 		Instance: cluster.Instance{State: cluster.StateStopped}, InstanceID: a.o.InstanceID,
 		Settings: a.s.settings, Tags: a.s.tags, Dynamic: a.s.dynamic,
-		LoopUntil: time.Duration(lease.Now().Add(a.s.settings.TTL)),
+		LoopUntil: time.Duration(a.now().Add(a.s.settings.TTL)),
 	})
 }
 
@@ -23,7 +23,7 @@ func (a *Agent) publishInitial() {
 // cluster by the member key.
 func (a *Agent) publish(ctx context.Context) {
 	s := &a.s
-	now := lease.Now()
+	now := a.now()
 	l := a.o.Store.Lease()
 	member := a.memberData()
 	st := &cluster.NodeStatus{

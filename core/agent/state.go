@@ -72,7 +72,7 @@ type leadership struct {
 }
 
 func newState(o Options) state {
-	s := state{started: lease.Now(), jobDone: make(chan outcome, 1), tags: o.Tags, interrupted: o.Interrupted}
+	s := state{started: o.Clock(), jobDone: make(chan outcome, 1), tags: o.Tags, interrupted: o.Interrupted}
 	s.dynamic = o.CachedConfig
 	if s.dynamic == nil {
 		s.dynamic = o.BootstrapConfig
@@ -113,7 +113,7 @@ func (b *broadcast) signal() {
 func (a *Agent) view() decide.View {
 	s := &a.s
 	v := decide.View{
-		Now: lease.Now(), Wall: time.Now(), Self: a.o.Name,
+		Now: a.now(), Wall: time.Now(), Self: a.o.Name,
 		Cluster: s.cluster, StoreErr: s.storeErr, Instance: s.instance,
 		Lease: a.o.Store.Lease(), Settings: s.settings, Tags: s.tags,
 		CanBootstrap: a.o.BootstrapConfig != nil,
@@ -175,7 +175,7 @@ func (a *Agent) askPeers(ctx context.Context, v decide.View) decide.View {
 		v.Peers = []decide.Peer{}
 	}
 	a.observePostgres(ctx)
-	v.Instance, v.Now, v.Lease = a.s.instance, lease.Now(), a.o.Store.Lease()
+	v.Instance, v.Now, v.Lease = a.s.instance, a.now(), a.o.Store.Lease()
 	v.Failsafe, v.Promise = a.failsafe.right(), a.promises.current()
 	return v
 }

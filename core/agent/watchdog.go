@@ -59,7 +59,7 @@ func (w *watcher) run(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
-			w.step(lease.Now())
+			w.step(w.a.now())
 		}
 	}
 }

@@ -8,7 +8,6 @@ import (
 
 	"github.com/pgregent/pgregent/core/cluster"
 	"github.com/pgregent/pgregent/core/decide"
-	"github.com/pgregent/pgregent/core/lease"
 )
 
 // startLimit bounds the start of a standby; recovery of much log takes long,
@@ -80,7 +79,7 @@ func (a *Agent) checkDivergence(ctx context.Context, up cluster.Upstream) {
 		verdict, reason, err := a.o.Postgres.Diverged(ctx, up)
 		return outcome{quiet: true, err: err, apply: func(s *state) {
 			if err != nil || verdict == cluster.DivergenceUnknown {
-				s.backoff = lease.Now().Add(500 * time.Millisecond)
+				s.backoff = a.now().Add(500 * time.Millisecond)
 				s.lastError = "compare with leader: " + reason
 				return
 			}
