@@ -47,6 +47,46 @@ func (s *Store) leaderWrite(ctx context.Context, key string, data []byte) error 
 	return nil
 }
 
+// SetSync replaces the sync key, as leader, if it has that version (NoVersion:
+// it does not exist). It returns the new version, or cluster.ErrConflict.
+func (s *Store) SetSync(ctx context.Context, state cluster.SyncState, version int32) (int32, error) {
+	ctx, cancel := s.bound(ctx)
+	defer cancel()
+	defer s.view.touch(keySync)
+	next, err := s.setSync(ctx, state, version)
+	if err != nil {
+		return 0, fmt.Errorf("write %s: %w", keySync, err)
+	}
+	return next, nil
+}
+
+func (s *Store) setSync(ctx context.Context, state cluster.SyncState, version int32) (int32, error) {
+	s.mu.Lock()
+	own := s.sess.own
+	s.mu.Unlock()
+	if own == nil {
+		return 0, cluster.ErrNotLeader
+	}
+	l, _, err := s.connected()
+	if err != nil {
+		return 0, err
+	}
+	path, next := s.paths.of(keySync), version+1
+	op := any(opSet(path, state.Encode(), version))
+	if version == cluster.NoVersion {
+		op, next = opCreate(path, state.Encode(), 0), 0
+	}
+	_, failed, err := write(ctx, l, opCheckLeader(s.paths), op)
+	switch {
+	case failed == 0:
+		s.loseLease(own, "the leader znode is gone")
+		return 0, cluster.ErrNotLeader
+	case err != nil:
+		return 0, writeError(err)
+	}
+	return next, nil
+}
+
 // SetFailover replaces the request; a blank one clears it. version is a
 // condition: AnyVersion for none, NoVersion for "must be new".
 func (s *Store) SetFailover(ctx context.Context, f cluster.Failover, version int32) error {

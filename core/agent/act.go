@@ -37,6 +37,7 @@ func (a *Agent) act(ctx context.Context, v decide.View, d decide.Decision) error
 		a.abort()
 	case decide.Lead:
 		a.keeper.kick(v)
+		a.syncer.kick(v, a.s.turnAt)
 	case decide.Wait:
 		if v.Job == nil && v.Instance.Ready && v.Instance.Standby {
 			a.keeper.kick(v)
@@ -77,7 +78,7 @@ func (a *Agent) actByJob(ctx context.Context, v decide.View, d decide.Decision) 
 	case decide.Rewind:
 		a.rewind(ctx, *d.Upstream)
 	case decide.Promote:
-		a.promote(ctx)
+		a.promote(ctx, v)
 	case decide.HandOver:
 		a.startJob(ctx, "hand-over", false, func(ctx context.Context, j *job) outcome { return a.handOver(ctx, j, d.Candidate) })
 		a.s.job.stopping = true

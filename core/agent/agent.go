@@ -95,6 +95,7 @@ type Agent struct {
 	checkpointPending atomic.Bool
 	counters          counters
 	keeper            *housekeeper
+	syncer            *syncer
 	feeder            *feeder
 	failsafe          *failsafe
 	watcher           *watcher
@@ -127,6 +128,7 @@ func New(o Options) *Agent {
 		wake: make(chan struct{}, 1), commands: make(chan command, 16),
 	}
 	a.keeper = newHousekeeper(a)
+	a.syncer = newSyncer(a)
 	a.feeder = newFeeder(a)
 	a.failsafe = &failsafe{a: a}
 	a.watcher = &watcher{a: a}
@@ -159,6 +161,7 @@ func (a *Agent) Run(ctx context.Context) error {
 	go a.feeder.run(work)
 	<-a.feeder.found // what it found decides how an adopted primary is treated
 	go a.keeper.run(work)
+	go a.syncer.run(work)
 	go a.failsafe.run(work)
 	go a.watcher.run(work)
 	for {
@@ -187,6 +190,7 @@ func (a *Agent) Run(ctx context.Context) error {
 // turn is one round: observe, decide, act, publish. It returns when to look
 // again at the latest.
 func (a *Agent) turn(ctx context.Context) (time.Duration, error) {
+	a.s.turnAt = a.now()
 	a.observeStore(ctx)
 	a.adoptSettings(ctx)
 	if err := a.checkName(ctx); err != nil {

@@ -56,6 +56,10 @@ type Store interface {
 	SetStatus(ctx context.Context, s cluster.Status) error
 	SetHistory(ctx context.Context, h cluster.History) error
 	SetFailsafe(ctx context.Context, members map[string]string) error
+	// SetSync replaces the sync key, as leader, if it has that version
+	// (cluster.NoVersion: does not exist), else cluster.ErrConflict. It
+	// returns the new version.
+	SetSync(ctx context.Context, s cluster.SyncState, version int32) (int32, error)
 	// SetFailover replaces the request; a blank one clears it. version is a
 	// condition (cluster.AnyVersion: none, cluster.NoVersion: must be new).
 	SetFailover(ctx context.Context, f cluster.Failover, version int32) error
@@ -103,6 +107,12 @@ type Postgres interface {
 	// Promote asks the running standby to promote and returns when it
 	// accepts writes.
 	Promote(ctx context.Context) error
+	// SetSyncNames sets synchronous_standby_names on the running server,
+	// primary or standby, and keeps it over restarts; nil restores what the
+	// configuration says. It returns when the server has read it. On a primary
+	// the result is a position up to which commits may have been confirmed
+	// under the former value.
+	SetSyncNames(ctx context.Context, names *cluster.SyncNames) (cluster.LSN, error)
 	// Follow points the running standby at another upstream (nil: nobody),
 	// by reload where the version allows, else by restart.
 	Follow(ctx context.Context, up *cluster.Upstream) error

@@ -13,7 +13,8 @@ import (
 // state is what the loop remembers between rounds. Only the loop touches it.
 type state struct {
 	started lease.Instant
-	timing  lease.Params // of the lease, as last told
+	turnAt  lease.Instant // when this round began to look
+	timing  lease.Params  // of the lease, as last told
 	joined  bool
 
 	cluster  *cluster.Cluster
@@ -122,6 +123,7 @@ func (a *Agent) view() decide.View {
 		UnlockedSince: s.unlockedSince, HandedOver: s.handedOver, Won: s.won,
 		RewindFailed: s.rewindTries >= rewindTries, PromoteFailed: s.promoteFailed,
 		SeenInitialized: s.seenSystemID, Interrupted: s.interrupted,
+		Sync:    a.syncer.memory(),
 		Restart: s.restart != nil, Reinit: s.reinit != nil,
 	}
 	v.Failsafe, v.Promise = a.failsafe.right(), a.promises.current()

@@ -120,13 +120,16 @@ func (a *Agent) rewind(ctx context.Context, up cluster.Upstream) {
 	a.s.job.stopping = true
 }
 
-func (a *Agent) promote(ctx context.Context) {
+func (a *Agent) promote(ctx context.Context, v decide.View) {
 	a.checkpointPending.Store(true)
 	limit := max(a.s.settings.PrimaryStartTimeout, startLimit)
 	loop := ctx // outlives the job
 	a.startJob(ctx, "promote", true, func(ctx context.Context, _ *job) outcome {
 		promoting, cancel := context.WithTimeout(ctx, limit)
 		defer cancel()
+		if err := a.prepareSync(promoting, v); err != nil {
+			return outcome{err: err, quiet: true}
+		}
 		err := a.arm()
 		if err == nil {
 			err = a.o.Postgres.Promote(promoting)

@@ -39,8 +39,14 @@ type Instance struct {
 	UpstreamHost     string // of the running WAL receiver, as configured
 	UpstreamPort     int
 	Replication      []WALSender
-	PendingRestart   bool
-	PendingReason    *Object
+	// SyncNames is synchronous_standby_names in force, SyncCommit is
+	// synchronous_commit. SyncManaged means that the names are the agent's,
+	// not the configuration's.
+	SyncNames      string
+	SyncCommit     string
+	SyncManaged    bool
+	PendingRestart bool
+	PendingReason  *Object
 	// Err is why the status query failed while Running; "" otherwise.
 	Err string
 }
@@ -65,6 +71,7 @@ type WALSender struct {
 	State           string
 	SyncState       string
 	SyncPriority    int
+	WriteLSN        LSN
 	FlushLSN        LSN
 	ReplayLSN       LSN
 }

@@ -27,10 +27,16 @@ type Settings struct {
 	MaxTimelinesHistory int
 	MemberSlotsTTL      time.Duration
 	SynchronousMode     string // "off", "on" or "quorum"
-	FailsafeMode        bool
-	Pause               bool
-	UseSlots            bool
-	UsePgRewind         bool
+	// SynchronousModeStrict lets commits wait when no standby can confirm.
+	SynchronousModeStrict bool
+	// SynchronousNodeCount is how many standbys confirm a commit, at least 1.
+	SynchronousNodeCount int
+	// MaximumLagOnSyncnode is in bytes; 0: a lagging standby stays.
+	MaximumLagOnSyncnode LSN
+	FailsafeMode         bool
+	Pause                bool
+	UseSlots             bool
+	UsePgRewind          bool
 	// RemoveOnRewindFailure and RemoveOnDivergence allow the data directory
 	// to be replaced by a fresh copy.
 	RemoveOnRewindFailure bool
@@ -47,7 +53,7 @@ func DefaultSettings() Settings {
 	return Settings{
 		TTL: 30 * time.Second, LoopWait: 10 * time.Second, RetryTimeout: 10 * time.Second,
 		MaximumLagOnFailover: 1 << 20, PrimaryStartTimeout: 300 * time.Second,
-		MemberSlotsTTL: 1800 * time.Second, SynchronousMode: "off", UseSlots: true,
+		MemberSlotsTTL: 1800 * time.Second, SynchronousMode: "off", SynchronousNodeCount: 1, UseSlots: true,
 	}
 }
 
@@ -71,7 +77,7 @@ func ParseSettings(o *Object) (s Settings, warnings []string) {
 	p.seconds("member_slots_ttl", &s.MemberSlotsTTL, 0)
 	p.boolean(o, "failsafe_mode", &s.FailsafeMode)
 	p.boolean(o, "pause", &s.Pause)
-	p.synchronousMode(&s.SynchronousMode)
+	p.synchronous(&s)
 	pg := o.Object("postgresql")
 	p.boolean(pg, "use_slots", &s.UseSlots)
 	p.boolean(pg, "use_pg_rewind", &s.UsePgRewind)
@@ -129,17 +135,6 @@ func (p *settingsParser) integer(key string, dst *int64) {
 		p.warn("%s: %q is below the minimum; 0 is used", key, Text(v))
 	}
 	*dst = n
-}
-
-func (p *settingsParser) synchronousMode(dst *string) {
-	if strings.EqualFold(Text(p.o.Get("synchronous_mode")), "quorum") {
-		*dst = "quorum"
-		return
-	}
-	var on bool
-	if p.boolean(p.o, "synchronous_mode", &on); on {
-		*dst = "on"
-	}
 }
 
 func (p *settingsParser) boolean(o *Object, key string, dst *bool) {

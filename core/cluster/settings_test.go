@@ -15,7 +15,7 @@ func TestSettingsWithoutConfiguration(t *testing.T) {
 	}
 	want := Settings{
 		TTL: 30 * time.Second, LoopWait: 10 * time.Second, RetryTimeout: 10 * time.Second, MaximumLagOnFailover: 1048576,
-		PrimaryStartTimeout: 300 * time.Second, MemberSlotsTTL: 30 * time.Minute, SynchronousMode: "off", UseSlots: true,
+		PrimaryStartTimeout: 300 * time.Second, MemberSlotsTTL: 30 * time.Minute, SynchronousMode: "off", SynchronousNodeCount: 1, UseSlots: true,
 	}
 	if got := DefaultSettings(); got != want {
 		t.Errorf("defaults: got %+v, want %+v", got, want)

@@ -35,6 +35,14 @@ func (t Tags) FailoverPriority() int {
 	return t.intTag("failover_priority", 1)
 }
 
+// SyncPriority orders the candidates for synchronous standby; more is better.
+func (t Tags) SyncPriority() int {
+	if t.NoSync() {
+		return 0
+	}
+	return t.intTag("sync_priority", 1)
+}
+
 // NoLoadBalance reports that /replica must answer 503.
 func (t Tags) NoLoadBalance() bool { return t.boolTag("noloadbalance") }
 

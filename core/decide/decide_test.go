@@ -95,7 +95,7 @@ func stopped(names ...string) []cluster.Member {
 }
 
 func cases() []testCase {
-	return append(append(append(leaderCases(), standbyCases()...), downCases()...), append(failsafeCases(), watchdogCases()...)...)
+	return append(append(append(leaderCases(), standbyCases()...), downCases()...), append(append(failsafeCases(), watchdogCases()...), syncCases()...)...)
 }
 
 func leaderCases() []testCase {

@@ -63,6 +63,9 @@ func leaderRules() []Rule {
 				if v.StoreErr != "" {
 					return Decision{Verb: Wait, Again: v.Lease.Remaining(v.Now), Reason: "leader; the store does not answer, the lease holds for " + v.Lease.Remaining(v.Now).Round(100*time.Millisecond).String()}
 				}
+				if NextSync(v).Verb == SyncWait {
+					return Decision{Verb: Lead, Again: syncAgain, Reason: "I am " + v.Self + ", the leader with the lock"}
+				}
 				return Decision{Verb: Lead, Reason: "I am " + v.Self + ", the leader with the lock"}
 			},
 		},
@@ -94,10 +97,13 @@ func handOver(v View) Decision {
 	} else {
 		limit = 0
 	}
-	if name := bestCandidateFrom(v, f.Candidate, limit); name != "" {
+	if why := v.cannotHandOver(f, limit); why != "" {
+		return Decision{Verb: ClearFailover, Reason: "no good candidate: " + why}
+	}
+	if name := bestCandidateFrom(v, f, limit); name != "" {
 		return Decision{Verb: HandOver, Candidate: name, Reason: "switchover requested; " + name + " takes over"}
 	}
-	return Decision{Verb: ClearFailover, Reason: "no good candidate: " + whyNone(v, f.Candidate, limit)}
+	return Decision{Verb: ClearFailover, Reason: "no good candidate: " + whyNone(v, f, limit)}
 }
 
 // bestCandidate is the member that can take over from this node, "" if none:
@@ -108,16 +114,16 @@ func bestCandidate(v View, optime cluster.LSN) string {
 	if optime > v.Settings.MaximumLagOnFailover {
 		limit = optime - v.Settings.MaximumLagOnFailover
 	}
-	return bestCandidateFrom(v, "", limit)
+	return bestCandidateFrom(v, cluster.Failover{Leader: v.Self}, limit)
 }
 
 // bestCandidateFrom picks the fit peer with the most log, then the higher
-// priority; only is its name if one was asked for.
-func bestCandidateFrom(v View, only string, limit cluster.LSN) string {
+// priority, that the request f allows.
+func bestCandidateFrom(v View, f cluster.Failover, limit cluster.LSN) string {
 	var best *Peer
 	for i := range v.Peers {
 		p := &v.Peers[i]
-		if (only != "" && p.Name != only) || !p.fit() || p.Primary || p.Position < limit || p.olderThan(v.Instance.Timeline) {
+		if !v.allows(f, p.Name) || !p.fit() || p.Primary || p.Position < limit || p.olderThan(v.Instance.Timeline) {
 			continue
 		}
 		if best == nil || p.Position > best.Position || (p.Position == best.Position && p.FailoverPriority > best.FailoverPriority) {
@@ -131,14 +137,16 @@ func bestCandidateFrom(v View, only string, limit cluster.LSN) string {
 }
 
 // whyNone says of each possible candidate why it is none.
-func whyNone(v View, only string, limit cluster.LSN) string {
+func whyNone(v View, f cluster.Failover, limit cluster.LSN) string {
 	text := ""
 	for _, p := range v.Peers {
-		if only != "" && p.Name != only {
+		if f.Candidate != "" && p.Name != f.Candidate {
 			continue
 		}
 		why := fmt.Sprintf("is at %v, which is behind %v", p.Position, limit)
 		switch {
+		case !v.allows(f, p.Name):
+			why = "is not a synchronous standby"
 		case !p.Reachable:
 			why = "does not answer: " + p.Err
 		case p.NoFailover:

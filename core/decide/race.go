@@ -45,6 +45,17 @@ func raceRules() []Rule {
 			},
 		},
 		{
+			Name: "race-not-synchronous",
+			Doc:  "The lock is free, but this node may lack commits that were confirmed: it is not in the sync key.",
+			When: func(v View) bool {
+				f, ok := v.request()
+				return racing(v) && v.barred() && !(ok && f.Leader == "" && f.Candidate == v.Self)
+			},
+			Then: func(v View) Decision {
+				return Decision{Verb: Wait, Again: raceAgain, Reason: "not the healthiest: the sync key does not list me"}
+			},
+		},
+		{
 			Name: "race-bootstrap",
 			Doc:  "The lock is free and a bootstrap is under way elsewhere: its node takes the lock.",
 			When: func(v View) bool {
@@ -106,6 +117,9 @@ func race(v View) Decision {
 	if why := outrun(v); why != "" {
 		return Decision{Verb: Wait, Again: raceAgain, Reason: why}
 	}
+	if why := votes(v); why != "" {
+		return Decision{Verb: Wait, Again: raceAgain, Reason: why}
+	}
 	return Decision{Verb: Acquire, Reason: fmt.Sprintf("the healthiest of %s, at %v on timeline %d", askedNames(v), v.Instance.Position(), v.Instance.Timeline)}
 }
 
@@ -120,6 +134,7 @@ func outrun(v View) string {
 		case !p.fit():
 		case p.Timeline > v.Instance.Timeline:
 			return fmt.Sprintf("%s is on timeline %d, this node on %d", p.Name, p.Timeline, v.Instance.Timeline)
+		case !v.rival(p):
 		case p.olderThan(v.Instance.Timeline): // what it has beyond the fork is abandoned
 		case requested && f.Leader == p.Name: // the old leader of a switchover comes last
 		case requested && f.Candidate == p.Name && v.graceLeft():

@@ -82,6 +82,9 @@ type View struct {
 	// waits for, the server that Target names.
 	FollowsTarget bool
 
+	// Sync is what this agent remembers of synchronous replication as leader.
+	Sync SyncMemory
+
 	// Restart and Reinit are operators' requests that wait for their turn.
 	Restart bool
 	Reinit  bool

@@ -108,7 +108,7 @@ func keepOriginal(cfg config.Postgres) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("keep original postgresql.conf: %w", err)
 	}
-	if strings.HasPrefix(string(text), doNotEdit) || strings.Contains(string(text), "include '"+baseName+"'") {
+	if generated(string(text)) {
 		return "", nil // ours or another agent's, whose base is lost
 	}
 	if err := os.Rename(conf, base); err != nil {
@@ -119,6 +119,8 @@ func keepOriginal(cfg config.Postgres) (string, error) {
 
 // writeConf writes postgresql.conf, pg_hba.conf and pg_ident.conf for a role.
 func (s *Server) writeConf(ctx context.Context, r role) (changed bool, err error) {
+	s.confMu.Lock()
+	defer s.confMu.Unlock()
 	cfg := s.config()
 	major, err := majorVersion(cfg.DataDir)
 	if err != nil {
@@ -137,6 +139,7 @@ func (s *Server) writeConf(ctx context.Context, r role) (changed bool, err error
 	}
 	params, warnings := usable(wanted(cfg, include), known, major)
 	s.warn("parameters", warnings)
+	params = s.withSyncNames(params, cfg)
 	if r.up != nil {
 		if err := s.writePassFor(*r.up); err != nil {
 			return false, err

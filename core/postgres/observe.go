@@ -110,6 +110,7 @@ func (s *Server) observeServer(ctx context.Context, pm *postmaster, in *cluster.
 		st.in.State = phase
 	}
 	st.in.Running, st.in.Pid, st.in.SystemID = true, in.Pid, in.SystemID
+	st.in.SyncManaged = s.managedNames(s.config()) != nil
 	*in = st.in
 	if !known {
 		if err := s.refreshPending(ctx, pm); err != nil {

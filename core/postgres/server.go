@@ -34,6 +34,8 @@ type Server struct {
 	events    chan struct{}
 	watching  sync.WaitGroup // goroutines that watch postmasters
 
+	confMu sync.Mutex // one writer of the configuration files at a time
+
 	mu  sync.Mutex // guards all below
 	cfg config.Postgres
 	// warned are the last warnings by what gave them; they are logged when
@@ -58,9 +60,13 @@ type Server struct {
 	following   *cluster.Upstream
 	pending     *cluster.Object // parameters that wait for a restart
 	pendingOf   *postmaster     // whose; evaluated once for each postmaster
-	control     controlCache
-	segment     uint64
-	gucs        gucCache
+	// syncNames are the agent's synchronous_standby_names; nil: those of the
+	// configuration. syncKnown means that it has been set, or read back.
+	syncNames *cluster.SyncNames
+	syncKnown bool
+	control   controlCache
+	segment   uint64
+	gucs      gucCache
 }
 
 // New makes a Server. It touches nothing until a method is called.

@@ -30,11 +30,13 @@ SELECT pg_catalog.pg_is_in_recovery(),
   CASE WHEN w.latest_end_lsn IS NULL THEN 0 ELSE coalesce(w.received_tli, 0) END,
   coalesce(w.sender_host, ''), coalesce(w.sender_port, 0),
   pg_catalog.current_setting('restore_command'),
+  pg_catalog.current_setting('synchronous_standby_names'), pg_catalog.current_setting('synchronous_commit'),
   c.timeline_id,
   coalesce(r.min_recovery_end_timeline, 0),
   (SELECT pg_catalog.json_agg(pg_catalog.json_build_object(
       'user', usename, 'app', application_name, 'addr', client_addr, 'state', state,
       'sync', sync_state, 'prio', sync_priority,
+      'write', pg_catalog.pg_wal_lsn_diff(write_lsn, '0/0')::bigint,
       'flush', pg_catalog.pg_wal_lsn_diff(flush_lsn, '0/0')::bigint,
       'replay', pg_catalog.pg_wal_lsn_diff(replay_lsn, '0/0')::bigint))
     FROM pg_catalog.pg_stat_replication)
@@ -53,7 +55,8 @@ type walSenderRow struct {
 	State  string  `json:"state"`
 	Sync   string  `json:"sync"`
 	Prio   int     `json:"prio"`
-	Flush  *int64  `json:"flush"` // null before the first report
+	Write  *int64  `json:"write"` // null before the first report
+	Flush  *int64  `json:"flush"`
 	Replay *int64  `json:"replay"`
 }
 
@@ -75,7 +78,7 @@ func (s *Server) status(ctx context.Context) (status, error) {
 	err = db.QueryRowContext(ctx, statusQuery).Scan(
 		&in.Standby, &in.ServerVersion, &in.StartTime, &walTLI, &write, &receive, &written, &replay,
 		&replayedAt, &in.ReplayPaused, &receiver, &latest, &receivedTLI, &in.UpstreamHost, &in.UpstreamPort,
-		&restore, &checkpointTLI, &minRecTLI, &senders)
+		&restore, &in.SyncNames, &in.SyncCommit, &checkpointTLI, &minRecTLI, &senders)
 	if err != nil {
 		return status{}, fmt.Errorf("ask for status: %w", translate(err))
 	}
@@ -112,11 +115,10 @@ func parseSenders(text []byte) ([]cluster.WALSender, error) {
 		if r.Addr != nil {
 			w.ClientAddr = *r.Addr
 		}
-		if r.Flush != nil {
-			w.FlushLSN = cluster.LSN(*r.Flush)
-		}
-		if r.Replay != nil {
-			w.ReplayLSN = cluster.LSN(*r.Replay)
+		for from, to := range map[*int64]*cluster.LSN{r.Write: &w.WriteLSN, r.Flush: &w.FlushLSN, r.Replay: &w.ReplayLSN} {
+			if from != nil {
+				*to = cluster.LSN(*from)
+			}
 		}
 		list = append(list, w)
 	}
