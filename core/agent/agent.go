@@ -93,13 +93,15 @@ type Agent struct {
 	observed atomic.Bool
 	// checkpointPending is set from a promotion until its checkpoint is done.
 	checkpointPending atomic.Bool
-	counters          counters
-	keeper            *housekeeper
-	syncer            *syncer
-	feeder            *feeder
-	failsafe          *failsafe
-	watcher           *watcher
-	promises          promises
+	// leaving means that this standby is about to stop in order.
+	leaving  atomic.Bool
+	counters counters
+	keeper   *housekeeper
+	syncer   *syncer
+	feeder   *feeder
+	failsafe *failsafe
+	watcher  *watcher
+	promises promises
 
 	s state
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/pgregent/pgregent/core/cluster"
+	"github.com/pgregent/pgregent/core/decide"
 )
 
 // askEvery is how often a candidate is asked, after the shutdown checkpoint,
@@ -94,7 +95,8 @@ func (a *Agent) received(ctx context.Context, end cluster.LSN, candidate string)
 	}
 	var ask []cluster.Member
 	for _, m := range st.Cluster.Members {
-		if m.Name != a.o.Name && (candidate == "" || m.Name == candidate) {
+		mayLead := candidate == "" && decide.MayTakeOver(st.Settings, st.Cluster, m.Name)
+		if m.Name != a.o.Name && (mayLead || m.Name == candidate) {
 			ask = append(ask, m)
 		}
 	}
@@ -141,6 +143,12 @@ func (a *Agent) shutdown(ctx context.Context) error {
 	a.observePostgres(ctx)
 	if !a.s.instance.Running && !a.o.Store.Lease().Held() {
 		return nil
+	}
+	if a.s.instance.Standby {
+		a.leaveSync(ctx, func(ctx context.Context) {
+			a.observeStore(ctx)
+			a.publish(ctx)
+		})
 	}
 	a.log.Info("stopping PostgreSQL")
 	if a.o.Store.Lease().Held() && a.s.instance.Running {

@@ -95,6 +95,9 @@ func (a *Agent) memberData() cluster.MemberData {
 		PendingRestart:    i.PendingRestart, PendingRestartReason: i.PendingReason,
 		Pause: s.settings.Pause,
 	}
+	if a.leaving.Load() {
+		d.Tags = withoutSync(d.Tags)
+	}
 	if j := s.job; j != nil {
 		if j.state != "" {
 			d.State = j.state

@@ -45,6 +45,7 @@ func (a *Agent) clone(ctx context.Context, d decide.Decision) {
 	a.startJob(ctx, "clone", false, func(ctx context.Context, _ *job) outcome {
 		var err error
 		if d.Verb == decide.Reclone {
+			a.leaveSync(ctx, nil)
 			err = a.empty(ctx, limit)
 		}
 		if err == nil {
@@ -177,6 +178,7 @@ func (a *Agent) restart(ctx context.Context) {
 		limit = a.s.settings.PrimaryStartTimeout
 	}
 	a.startJob(ctx, "restart", !standby, func(ctx context.Context, _ *job) outcome {
+		a.leaveSync(ctx, nil)
 		// A stop that was begun is not cut short by the end of the agent.
 		err := a.o.Postgres.Stop(context.WithoutCancel(ctx), cluster.StopFast, true, nil)
 		if err == nil {

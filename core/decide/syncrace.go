@@ -21,7 +21,13 @@ func (v View) barred() bool {
 // eligible reports that the sync key allows a member to take over in a
 // switchover.
 func (v View) eligible(name string) bool {
-	return !v.synchronous() || v.Settings.Quorum() || v.Cluster.Sync.HasStandby(name)
+	return v.Cluster == nil || MayTakeOver(v.Settings, v.Cluster, name)
+}
+
+// MayTakeOver reports that the sync key allows a member to take over from a
+// leader that stops in order.
+func MayTakeOver(s cluster.Settings, c *cluster.Cluster, name string) bool {
+	return !s.Synchronous() || s.Quorum() || !c.Sync.Active() || c.Sync.HasStandby(name)
 }
 
 // allows reports that the request lets a member take over. A failover, which

@@ -63,3 +63,17 @@ func (l *Lab) WriteKey(key, value string) {
 		}
 	})
 }
+
+// ReadKey reads one key, "" if it does not exist.
+func (l *Lab) ReadKey(key string) string {
+	l.T.Helper()
+	var text string
+	l.keys(func(conn *zk.Conn, base string) {
+		data, _, err := conn.Get(base + "/" + key)
+		if err != nil && !errors.Is(err, zk.ErrNoNode) {
+			l.T.Fatalf("read %s: %v", key, err)
+		}
+		text = string(data)
+	})
+	return text
+}
