@@ -271,6 +271,40 @@ func (m *syncModel) settle(seed uint64) {
 	}
 }
 
+func TestGuarded(t *testing.T) {
+	for _, tc := range []struct {
+		voters string
+		quorum int
+		names  string
+		want   bool
+	}{
+		{"", 0, "", true},
+		{"b", 0, "", false},
+		{"b", 1, "", true}, // a candidate must have looked at the leader itself
+		{"b", 0, "b", true},
+		{"b c", 0, "b", false},
+		{"b c", 1, "b", true},
+		{"b c", 0, "2 (b,c)", true},
+		{"b c", 0, "ANY 1 (b,c)", false},
+		{"b c", 1, "ANY 1 (b,c)", true},
+		{"b", 0, "2 (b,c)", true},
+		{"b", 0, "ANY 1 (b,c)", false},
+		{"b c", 1, "ANY 1 (b,c,d)", false},
+		{"b c", 1, "ANY 2 (b,c,d)", true},
+		{"b", 0, "*", false}, // strangers may confirm
+		{"b", 0, "2 (b,*)", false},
+		{"B", 0, "b", true},
+	} {
+		names, err := cluster.ParseSyncNames(tc.names)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := guarded(setOf(strings.Fields(tc.voters)), tc.quorum, names); got != tc.want {
+			t.Errorf("voters %q, quorum %d, names %q: %v", tc.voters, tc.quorum, tc.names, got)
+		}
+	}
+}
+
 func TestSyncOff(t *testing.T) {
 	v := healthy()
 	if s := NextSync(v); s.Verb != SyncDone {

@@ -109,3 +109,21 @@ func startedAt(p process) (time.Time, error) {
 	}
 	return time.Time{}, fmt.Errorf("read boot time: no btime in /proc/stat")
 }
+
+// voluntarySwitches is how often a process has gone to sleep.
+func voluntarySwitches(pid int) (int, error) {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		return 0, fmt.Errorf("read the state of process %d: %w", pid, err)
+	}
+	for line := range strings.SplitSeq(string(text), "\n") {
+		if value, ok := strings.CutPrefix(line, "voluntary_ctxt_switches:"); ok {
+			n, err := strconv.Atoi(strings.TrimSpace(value))
+			if err != nil {
+				return 0, fmt.Errorf("read the state of process %d: %w", pid, err)
+			}
+			return n, nil
+		}
+	}
+	return 0, fmt.Errorf("the state of process %d has no count of switches", pid)
+}

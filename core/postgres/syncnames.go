@@ -33,35 +33,76 @@ func (s *Server) SetSyncNames(ctx context.Context, names *cluster.SyncNames) (cl
 	s.mu.Lock()
 	s.syncNames, s.syncKnown = names, true
 	s.mu.Unlock()
-	changed, err := s.writeConf(ctx, s.currentRole(ctx))
+	before, err := s.checkpointer(ctx)
 	if err != nil {
 		return 0, fmt.Errorf("set synchronous standbys: %w", err)
 	}
-	if changed {
-		if err := s.reload(ctx, pm); err != nil {
-			return 0, fmt.Errorf("set synchronous standbys: %w", err)
-		}
+	if _, err := s.writeConf(ctx, s.currentRole(ctx)); err != nil {
+		return 0, fmt.Errorf("set synchronous standbys: %w", err)
+	}
+	if err := s.reload(ctx, pm); err != nil { // also of the same names: what took them over is watched
+		return 0, fmt.Errorf("set synchronous standbys: %w", err)
 	}
 	if names == nil {
 		return 0, nil
 	}
-	at, err := s.namesInForce(ctx, pm, *names)
+	at, err := s.namesInForce(ctx, pm, *names, before)
 	if err != nil {
 		return 0, fmt.Errorf("set synchronous standbys: %w", err)
 	}
 	return at, nil
 }
 
+// checkpointer is the process that tells the backends whether commits wait
+// for standbys at all. It may be late with it while it works on a checkpoint.
+type checkpointer struct {
+	pid int
+	// sleeps counts how often it went to sleep; idle means that it waits
+	// where it reads its configuration before it sleeps.
+	sleeps int
+	idle   bool
+}
+
+// took reports that the process has read its configuration since then: it
+// slept again, in its main loop.
+func (c checkpointer) took(before checkpointer) bool {
+	return c.pid != before.pid || c.idle && c.sleeps > before.sleeps
+}
+
+func (s *Server) checkpointer(ctx context.Context) (checkpointer, error) {
+	ctx, cancel := context.WithTimeout(ctx, probeLimit)
+	defer cancel()
+	var c checkpointer
+	db, err := s.pool()
+	if err != nil {
+		return c, err
+	}
+	err = db.QueryRowContext(ctx, `
+SELECT pid, coalesce(wait_event, '') IN ('CheckpointerMain', 'CheckpointWriteDelay')
+FROM pg_catalog.pg_stat_activity WHERE backend_type = 'checkpointer'`).Scan(&c.pid, &c.idle)
+	if err != nil {
+		return c, fmt.Errorf("ask for the checkpointer: %w", translate(err))
+	}
+	c.sleeps, err = voluntarySwitches(c.pid)
+	return c, err
+}
+
 // namesInForce waits until every WAL sender goes by the names: one that does
-// not could go on acknowledging commits for a standby that left the list.
-func (s *Server) namesInForce(ctx context.Context, pm *postmaster, names cluster.SyncNames) (cluster.LSN, error) {
+// not could go on acknowledging commits for a standby that left the list; and
+// until the checkpointer has read them: before, commits may not wait at all.
+func (s *Server) namesInForce(ctx context.Context, pm *postmaster, names cluster.SyncNames, before checkpointer) (cluster.LSN, error) {
 	ctx, cancel := context.WithTimeout(ctx, waitLimit)
 	defer cancel()
 	var at cluster.LSN
 	last := errNamesPending
 	err := pm.waitFor(ctx, 10*time.Millisecond, func() bool {
-		var err error
-		at, err = s.askNames(ctx, names)
+		now, err := s.checkpointer(ctx)
+		if err == nil && !now.took(before) {
+			err = errNamesPending
+		}
+		if err == nil {
+			at, err = s.askNames(ctx, names)
+		}
 		if err != nil {
 			last = err
 		}
