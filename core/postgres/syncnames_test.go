@@ -62,7 +62,9 @@ func waitsForStandby(t *testing.T, p *Server) bool {
 	defer cancel()
 	done := make(chan error, 1)
 	go func() {
-		done <- p.withLocal(ctx, func(ctx context.Context, c *sql.Conn) error { return execSQL(ctx, c, "SET synchronous_commit = on; CREATE TABLE public.waiting (i int)") })
+		done <- p.withLocal(ctx, func(ctx context.Context, c *sql.Conn) error {
+			return execSQL(ctx, c, "SET synchronous_commit = on; CREATE TABLE public.waiting (i int)")
+		})
 	}()
 	waiting := false
 	eventuallyTrue(t, "the commit waits or is done", func() bool {
