@@ -86,6 +86,8 @@ func (a *Agent) actByJob(ctx context.Context, v decide.View, d decide.Decision) 
 		a.demote(ctx, d)
 	case decide.Restart:
 		a.restart(ctx)
+	case decide.CopySlots:
+		a.copySlots(ctx, v, d)
 	}
 }
 
