@@ -5,10 +5,8 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"log/slog"
 	"os"
 	"path/filepath"
-	"slices"
 
 	"github.com/pgregent/pgregent/core/cluster"
 )
@@ -24,24 +22,30 @@ type slotCopy struct {
 // of the primary up, and restarts it for that with o: a standby of this
 // version range cannot create them by itself. It returns without a restart
 // when there is nothing that can be copied: the slot is gone there, or needs
-// WAL that this server has not got.
+// too much WAL that this server has not got.
 func (s *Server) CopySlots(ctx context.Context, up cluster.Upstream, names []string, o cluster.StartOptions) error {
 	copies, err := s.readSlots(ctx, up, names)
 	if err != nil {
 		return fmt.Errorf("copy logical slots of %s: %w", up.Name, err)
 	}
-	copies, err = s.usableCopies(ctx, copies)
+	wal, err := s.missingWAL(ctx, up, &copies)
+	if err == nil && len(copies) == 0 {
+		err = errNoCopies
+	}
+	if err == nil {
+		err = s.fetchWAL(ctx, up, wal)
+	}
 	if err != nil {
 		return fmt.Errorf("copy logical slots of %s: %w", up.Name, err)
-	}
-	if len(copies) == 0 {
-		return errors.New("copy logical slots of " + up.Name + ": none of them can be used here")
 	}
 	s.setPhase(cluster.StateRestarting)
 	// A stop that was begun is not cut short.
 	if err = s.Stop(context.WithoutCancel(ctx), cluster.StopFast, true, nil); err == nil {
 		// Without the slots the standby is still better than none.
-		written := s.writeSlots(copies)
+		written := s.putWAL(wal)
+		if written == nil {
+			written = s.writeSlots(copies)
+		}
 		if err = s.Start(ctx, o); err == nil && written != nil {
 			return written
 		}
@@ -52,6 +56,9 @@ func (s *Server) CopySlots(ctx context.Context, up cluster.Upstream, names []str
 	}
 	return nil
 }
+
+// errNoCopies means that a restart would be for nothing.
+var errNoCopies = errors.New("there is none that can be used here")
 
 // readSlots reads the files of slots on up. The server writes them in one
 // piece, and before it acts on what they say.
@@ -75,25 +82,6 @@ WHERE slot_name = $1 AND slot_type = 'logical' AND NOT temporary AND restart_lsn
 		return nil
 	})
 	return copies, err
-}
-
-// usableCopies leaves out those for which this server lacks WAL: it could not
-// advance them, and would copy them again and again.
-func (s *Server) usableCopies(ctx context.Context, copies []slotCopy) ([]slotCopy, error) {
-	segment, err := s.segmentSize(ctx)
-	if err != nil {
-		return nil, err
-	}
-	return slices.DeleteFunc(copies, func(sc slotCopy) bool {
-		const timelineDigits = 8
-		name := segmentName(0, sc.restart, segment)[timelineDigits:]
-		found, err := filepath.Glob(filepath.Join(s.config().DataDir, "pg_wal", "????????"+name))
-		if err == nil && len(found) > 0 {
-			return false
-		}
-		s.log.Warn("logical slot not copied: the WAL that it needs is not here", slog.String("slot", sc.name), slog.String("lsn", sc.restart.String()))
-		return true
-	}), nil
 }
 
 // writeSlots puts copies into the data directory of the stopped server. A

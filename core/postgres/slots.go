@@ -122,7 +122,11 @@ func (s *Server) changeSlots(ctx context.Context, changes []cluster.SlotChange) 
 			}
 			return nil
 		})
-		errs = append(errs, err) // a database that is gone does not hinder the others
+		if said, ok := errors.AsType[*sqlError](err); ok && where != home && said.code != queryCanceled && said.code != adminShutdown {
+			s.log.Warn("logical slots not as wanted", slog.String("database", name), slog.Any("err", said)) // no such database, say
+			err = nil
+		}
+		errs = append(errs, err)
 	}
 	return lost, errors.Join(errs...)
 }

@@ -3,7 +3,7 @@ package postgres
 import (
 	"context"
 	"database/sql"
-	"fmt"
+	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -158,29 +158,62 @@ func TestLogicalSlotSurvivesPromotion(t *testing.T) {
 	}
 }
 
-func TestCopyOfSlotsNeedsTheWAL(t *testing.T) {
+func TestCopyOfSlotsBringsTheWAL(t *testing.T) {
 	p, s := logicalPair(t)
 	ctx, up := testContext(t), upstreamOf(p)
+	standby := cluster.StartOptions{Standby: true, Upstream: &up}
 	changeSlots(t, p, logical(cluster.CreateSlot, "cdc", "postgres", 0))
-	for range 2 { // what the standby has is behind what the slot needs
-		run(t, p, "CREATE TABLE IF NOT EXISTS t (a int)")
+	run(t, p, "CREATE TABLE t (a int); INSERT INTO t VALUES (1)")
+	for range 3 { // what a new standby has begins behind what the slot needs
+		run(t, p, "INSERT INTO t VALUES (2)")
 		run(t, p, "SELECT pg_switch_wal()")
 	}
 	run(t, p, "CHECKPOINT")
 	must(t, s.Stop(ctx, cluster.StopFast, true, nil))
 	must(t, s.RemoveData())
 	must(t, s.Clone(ctx, up))
-	must(t, s.Start(ctx, cluster.StartOptions{Standby: true, Upstream: &up}))
+	must(t, s.Start(ctx, standby))
+	waitStreaming(t, s)
 	pid := s.Observe(ctx).Pid
-	err := s.CopySlots(ctx, up, []string{"cdc"}, cluster.StartOptions{Standby: true, Upstream: &up})
-	if err == nil || s.Observe(ctx).Pid != pid {
-		t.Errorf("copied all the same: %v", err)
+	if err := s.CopySlots(ctx, up, []string{"gone"}, standby); !errors.Is(err, errNoCopies) || s.Observe(ctx).Pid != pid {
+		t.Errorf("restarted for nothing: %v", err)
 	}
-	if err = s.CopySlots(ctx, up, []string{"gone"}, cluster.StartOptions{Standby: true, Upstream: &up}); err == nil || s.Observe(ctx).Pid != pid {
-		t.Error(fmt.Errorf("restarted for nothing: %w", err))
+	silent := up
+	silent.Port = pgtest.FreePort(t)
+	if err := s.CopySlots(ctx, silent, []string{"cdc"}, standby); err == nil || s.Observe(ctx).Pid != pid {
+		t.Errorf("restarted without an answer: %v", err)
 	}
-	up.Port = pgtest.FreePort(t)
-	if err = s.CopySlots(ctx, up, []string{"cdc"}, cluster.StartOptions{Standby: true, Upstream: &up}); err == nil || s.Observe(ctx).Pid != pid {
-		t.Error(fmt.Errorf("restarted without an answer: %w", err))
+	must(t, s.CopySlots(ctx, up, []string{"cdc"}, standby))
+	waitStreaming(t, s)
+	caughtUp(t, p, s)
+	run(t, s, "CHECKPOINT")
+	must(t, s.Promote(ctx))
+	run(t, s, "CHECKPOINT")
+	got := one(t, s, "SELECT string_agg(data, ' ') FROM pg_logical_slot_get_changes('cdc', NULL, NULL)")
+	if strings.Count(got, "a[integer]:1") != 1 || strings.Count(got, "a[integer]:2") != 3 {
+		t.Errorf("after the promotion: %s", got)
+	}
+}
+
+func TestNeededWAL(t *testing.T) {
+	if n, ok := segmentNumber("0000000200000001000000FF", 16<<20); n != 511 || !ok {
+		t.Errorf("got %d, %v, want 511", n, ok)
+	}
+	for _, name := range []string{"00000002.history", "0000000200000001000000FF.partial", "archive_status", "00000002000000010000000G"} {
+		if _, ok := segmentNumber(name, 16<<20); ok {
+			t.Errorf("%s counts as a segment", name)
+		}
+	}
+	have := map[uint64]bool{5: true, 6: true}
+	there := map[uint64][]string{3: {"x3"}, 4: {"x4", "y4"}, 5: {"y5"}}
+	for _, tc := range []struct {
+		from, to uint64
+		want     string
+		ok       bool
+	}{{3, 7, "x3 x4 y4", true}, {4, 5, "x4 y4", true}, {5, 7, "", true}, {7, 7, "", true}, {2, 7, "", false}, {5, 8, "", false}} {
+		files, ok := neededWAL(tc.from, tc.to, have, there)
+		if got := strings.Join(files, " "); got != tc.want || ok != tc.ok {
+			t.Errorf("from %d to %d: got %q, %v, want %q, %v", tc.from, tc.to, got, ok, tc.want, tc.ok)
+		}
 	}
 }
