@@ -9,6 +9,7 @@ import (
 
 	"github.com/pgregent/pgregent/core/cluster"
 	"github.com/pgregent/pgregent/core/decide"
+	"github.com/pgregent/pgregent/core/lease"
 )
 
 // What bounds one round of the slot keeper. A primary creates a logical slot
@@ -23,6 +24,9 @@ const (
 // slotWait is how long the leader's status key waits for the positions of its
 // slots; then it is written with the last known ones.
 const slotWait = time.Second
+
+// copyAgain is the pause after logical slots could not be copied.
+const copyAgain = 30 * time.Second
 
 // slotKeeper keeps the replication slots of the local server as planned. Each
 // round has its own goroutine, because what concerns logical slots can take
@@ -39,6 +43,7 @@ type slotKeeper struct {
 	// Owned by the round under way:
 	memory decide.SlotMemory
 	told   slotNews
+	toldAt lease.Instant
 	warned []string
 }
 
@@ -53,6 +58,12 @@ type slotResult struct {
 type slotNews struct {
 	pid            int
 	copy, unproven []string
+}
+
+func (n slotNews) empty() bool { return len(n.copy) == 0 && len(n.unproven) == 0 }
+
+func (n slotNews) equal(o slotNews) bool {
+	return n.pid == o.pid && slices.Equal(n.copy, o.copy) && slices.Equal(n.unproven, o.unproven)
 }
 
 // begin starts a round, unless the last one still runs, and returns what is
@@ -137,12 +148,15 @@ func (k *slotKeeper) judge(ctx context.Context, v decide.View, have []cluster.Sl
 func (k *slotKeeper) tell(ctx context.Context, v decide.View, plan decide.SlotPlan) {
 	unproven := slices.DeleteFunc(slices.Clone(plan.Unproven), func(name string) bool { return k.memory.Ready[name] })
 	news := slotNews{pid: v.Instance.Pid, copy: plan.Copy, unproven: unproven}
-	if len(news.copy) == 0 && slices.Equal(news.unproven, k.told.unproven) && (len(unproven) == 0 || news.pid == k.told.pid) && len(k.told.copy) == 0 {
+	if news.empty() && k.told.empty() {
+		return
+	}
+	if news.equal(k.told) && (len(news.copy) == 0 || v.Now.Sub(k.toldAt) < copyAgain) {
 		return
 	}
 	select {
 	case k.a.commands <- func(s *state) { s.slots = news }:
-		k.told = news
+		k.told, k.toldAt = news, v.Now
 	case <-ctx.Done():
 	}
 }
@@ -168,8 +182,8 @@ func (a *Agent) copySlots(ctx context.Context, v decide.View, d decide.Decision)
 	names, up := v.CopySlots, decide.Target(v)
 	a.startJob(ctx, "copy slots", false, func(ctx context.Context, _ *job) outcome {
 		err := a.o.Postgres.CopySlots(ctx, *d.Upstream, names, StartOptions{Standby: true, Upstream: up, Timeout: startLimit})
-		// Tried again when the slot keeper finds them missing again; nothing
-		// else has to wait for that.
+		// The slot keeper asks again after a while; nothing else has to wait
+		// for that.
 		return outcome{err: err, quiet: err != nil, apply: func(s *state) { s.slots.copy = nil }}
 	})
 	a.s.job.stopping = true

@@ -99,7 +99,7 @@ func (p *slotPlanner) remember(m SlotMemory) {
 	}
 	if p.lead {
 		for _, slot := range p.Cluster.Status.RetainSlots {
-			if _, known := seen[slot]; !known && p.retains() {
+			if _, known := seen[slot]; !known && slot != p.own() && p.retains() {
 				seen[slot] = p.Now
 			}
 		}

@@ -190,6 +190,7 @@ func TestSlotsAcrossFailover(t *testing.T) {
 		r.proven()
 	}
 	r.writer.Stop()
+	r.probes.Stop()
 	end, err := r.Leader().Query("SELECT pg_current_wal_flush_lsn()")
 	if err != nil {
 		t.Fatal(err)
