@@ -139,8 +139,9 @@ type Postgres interface {
 	UpstreamSlots(ctx context.Context, up cluster.Upstream) ([]cluster.Slot, error)
 	// CopySlots makes logical slots of the running standby copies of those of
 	// the primary up, and restarts it for that with o. If none of them can be
-	// copied, it returns an error and leaves the server alone.
-	CopySlots(ctx context.Context, up cluster.Upstream, names []string, o StartOptions) error
+	// copied, it returns an error and leaves the server alone; else it calls
+	// before, then stops the server.
+	CopySlots(ctx context.Context, up cluster.Upstream, names []string, o StartOptions, before func(context.Context)) error
 	// TimelineHistory reads the rows of the current timeline's history file;
 	// empty on timeline 1.
 	TimelineHistory(ctx context.Context) (cluster.History, error)

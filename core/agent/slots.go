@@ -181,7 +181,8 @@ func (k *slotKeeper) status(v decide.View) (positions map[string]cluster.LSN, re
 func (a *Agent) copySlots(ctx context.Context, v decide.View, d decide.Decision) {
 	names, up := v.CopySlots, decide.Target(v)
 	a.startJob(ctx, "copy slots", false, func(ctx context.Context, _ *job) outcome {
-		err := a.o.Postgres.CopySlots(ctx, *d.Upstream, names, StartOptions{Standby: true, Upstream: up, Timeout: startLimit})
+		err := a.o.Postgres.CopySlots(ctx, *d.Upstream, names, StartOptions{Standby: true, Upstream: up, Timeout: startLimit},
+			func(ctx context.Context) { a.leaveSync(ctx, nil) })
 		// The slot keeper asks again after a while; nothing else has to wait
 		// for that.
 		return outcome{err: err, quiet: err != nil, apply: func(s *state) { s.slots.copy = nil }}

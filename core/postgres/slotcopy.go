@@ -22,8 +22,8 @@ type slotCopy struct {
 // of the primary up, and restarts it for that with o: a standby of this
 // version range cannot create them by itself. It returns without a restart
 // when there is nothing that can be copied: the slot is gone there, or needs
-// too much WAL that this server has not got.
-func (s *Server) CopySlots(ctx context.Context, up cluster.Upstream, names []string, o cluster.StartOptions) error {
+// too much WAL that this server has not got. before is called before the stop.
+func (s *Server) CopySlots(ctx context.Context, up cluster.Upstream, names []string, o cluster.StartOptions, before func(context.Context)) error {
 	copies, err := s.readSlots(ctx, up, names)
 	if err != nil {
 		return fmt.Errorf("copy logical slots of %s: %w", up.Name, err)
@@ -38,6 +38,7 @@ func (s *Server) CopySlots(ctx context.Context, up cluster.Upstream, names []str
 	if err != nil {
 		return fmt.Errorf("copy logical slots of %s: %w", up.Name, err)
 	}
+	before(ctx)
 	s.setPhase(cluster.StateRestarting)
 	// A stop that was begun is not cut short.
 	if err = s.Stop(context.WithoutCancel(ctx), cluster.StopFast, true, nil); err == nil {

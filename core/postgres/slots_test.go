@@ -124,7 +124,12 @@ func TestLogicalSlotSurvivesPromotion(t *testing.T) {
 	run(t, p, "CREATE TABLE t (a int); INSERT INTO t VALUES (1)")
 	caughtUp(t, p, s)
 	at := s.Observe(ctx)
-	must(t, s.CopySlots(ctx, up, []string{"cdc", "other", "gone", "last"}, cluster.StartOptions{Standby: true, Upstream: &up}))
+	before := func(context.Context) {
+		if s.Observe(ctx).Pid != at.Pid {
+			t.Error("told after the stop")
+		}
+	}
+	must(t, s.CopySlots(ctx, up, []string{"cdc", "other", "gone", "last"}, cluster.StartOptions{Standby: true, Upstream: &up}, before))
 	waitStreaming(t, s)
 	in := s.Observe(ctx)
 	if in.Pid == at.Pid || in.State != cluster.StateRunning {
@@ -162,6 +167,7 @@ func TestCopyOfSlotsBringsTheWAL(t *testing.T) {
 	p, s := logicalPair(t)
 	ctx, up := testContext(t), upstreamOf(p)
 	standby := cluster.StartOptions{Standby: true, Upstream: &up}
+	never := func(context.Context) { t.Error("about to stop for nothing") }
 	changeSlots(t, p, logical(cluster.CreateSlot, "cdc", "postgres", 0))
 	run(t, p, "CREATE TABLE t (a int); INSERT INTO t VALUES (1)")
 	for range 3 { // what a new standby has begins behind what the slot needs
@@ -175,15 +181,15 @@ func TestCopyOfSlotsBringsTheWAL(t *testing.T) {
 	must(t, s.Start(ctx, standby))
 	waitStreaming(t, s)
 	pid := s.Observe(ctx).Pid
-	if err := s.CopySlots(ctx, up, []string{"gone"}, standby); !errors.Is(err, errNoCopies) || s.Observe(ctx).Pid != pid {
+	if err := s.CopySlots(ctx, up, []string{"gone"}, standby, never); !errors.Is(err, errNoCopies) || s.Observe(ctx).Pid != pid {
 		t.Errorf("restarted for nothing: %v", err)
 	}
 	silent := up
 	silent.Port = pgtest.FreePort(t)
-	if err := s.CopySlots(ctx, silent, []string{"cdc"}, standby); err == nil || s.Observe(ctx).Pid != pid {
+	if err := s.CopySlots(ctx, silent, []string{"cdc"}, standby, never); err == nil || s.Observe(ctx).Pid != pid {
 		t.Errorf("restarted without an answer: %v", err)
 	}
-	must(t, s.CopySlots(ctx, up, []string{"cdc"}, standby))
+	must(t, s.CopySlots(ctx, up, []string{"cdc"}, standby, func(context.Context) {}))
 	waitStreaming(t, s)
 	caughtUp(t, p, s)
 	run(t, s, "CHECKPOINT")
