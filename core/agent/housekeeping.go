@@ -61,7 +61,7 @@ func (h *housekeeper) run(ctx context.Context) {
 // due reports that loop_wait has passed, or that leadership, membership or the
 // dynamic configuration has changed.
 func (h *housekeeper) due(v decide.View) bool {
-	if !v.Instance.Ready || v.Cluster == nil || v.StoreErr != "" {
+	if !v.Instance.Ready || v.Cluster == nil || v.StoreErr != "" && !failsafeSlots(v) {
 		return false
 	}
 	return v.Lease.Epoch != h.lastEpoch || len(v.Cluster.Members) != h.lastMembers ||
@@ -69,28 +69,29 @@ func (h *housekeeper) due(v decide.View) bool {
 }
 
 func (h *housekeeper) round(ctx context.Context, v decide.View) {
+	defer func() {
+		h.lastRun, h.lastEpoch = v.Now, v.Lease.Epoch
+		h.lastMembers, h.lastConfig = len(v.Cluster.Members), v.Cluster.Config.ModifiedZxid
+	}()
 	var slots <-chan struct{}
 	if v.Settings.UseSlots {
 		slots = h.slots.begin(ctx, v)
 	}
+	leads := v.Lease.Valid(v.Now) && v.Instance.Primary()
+	if v.StoreErr != "" || !leads {
+		return
+	}
 	ctx, cancel := context.WithTimeout(ctx, choreLimit)
 	defer cancel()
-	leads := v.Lease.Valid(v.Now) && v.Instance.Primary()
-	if leads {
-		h.note("complete the store", h.completeStore(ctx, v))
-		if v.Settings.FailsafeMode {
-			h.note("write failsafe", h.writeFailsafe(ctx, v))
-		}
+	h.note("complete the store", h.completeStore(ctx, v))
+	if v.Settings.FailsafeMode {
+		h.note("write failsafe", h.writeFailsafe(ctx, v))
 	}
-	if leads {
-		if slots != nil {
-			await(ctx, slots, slotWait)
-		}
-		h.note("write status", h.writeStatus(ctx, v))
-		h.note("write history", h.writeHistory(ctx, v))
+	if slots != nil {
+		await(ctx, slots, slotWait)
 	}
-	h.lastRun, h.lastEpoch = v.Now, v.Lease.Epoch
-	h.lastMembers, h.lastConfig = len(v.Cluster.Members), v.Cluster.Config.ModifiedZxid
+	h.note("write status", h.writeStatus(ctx, v))
+	h.note("write history", h.writeHistory(ctx, v))
 }
 
 // await returns when done is closed, or after limit.

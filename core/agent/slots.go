@@ -39,6 +39,8 @@ type slotKeeper struct {
 	cancel atomic.Pointer[context.CancelFunc]
 	// last is the plan of the last round that went well.
 	last atomic.Pointer[slotResult]
+	// promised are the positions that a leader has told which lost the store.
+	promised atomic.Pointer[map[string]cluster.LSN]
 
 	// Owned by the round under way:
 	memory decide.SlotMemory
@@ -100,7 +102,18 @@ func (k *slotKeeper) interrupt() {
 	}
 }
 
+// failsafeSlots reports that slots are cared for while the store is silent:
+// the leader goes on, and tells the members where its slots are.
+func failsafeSlots(v decide.View) bool {
+	return v.Carried() || v.Instance.Standby && v.Now.Before(v.Promise.Until)
+}
+
 func (k *slotKeeper) round(ctx context.Context, v decide.View) error {
+	if told := k.promised.Load(); v.StoreErr != "" && v.Instance.Standby && told != nil {
+		c := *v.Cluster
+		c.Status.Slots = *told
+		v.Cluster = &c
+	}
 	pg := k.a.o.Postgres
 	have, err := pg.Slots(ctx, nil)
 	if err != nil {
@@ -175,6 +188,18 @@ func (k *slotKeeper) status(v decide.View) (positions map[string]cluster.LSN, re
 		positions[own] = v.Instance.Position()
 	}
 	return positions, last.plan.Retain
+}
+
+// positions are for the members while the store is silent.
+func (k *slotKeeper) positions(l lease.Lease, c *cluster.Cluster) map[string]cluster.LSN {
+	out := maps.Clone(c.Status.Slots)
+	if out == nil {
+		out = map[string]cluster.LSN{}
+	}
+	if last := k.last.Load(); last != nil && last.epoch == l.Epoch {
+		maps.Copy(out, last.plan.Positions)
+	}
+	return out
 }
 
 // copySlots copies logical slots from the leader, which restarts this standby.

@@ -22,7 +22,7 @@ func (p *slotPlanner) copies(have []cluster.Slot) {
 			continue
 		}
 		_, published := p.Cluster.Status.Slots[w.Name]
-		if !usable[w.Name] && published && !p.lead && p.Cluster.Leader != nil {
+		if !usable[w.Name] && published && !p.lead && p.led() {
 			p.plan.Copy = append(p.plan.Copy, w.Name)
 		}
 		if !usable[w.Name] {

@@ -143,9 +143,9 @@ func (p *slotPlanner) sorted() []wantedSlot {
 }
 
 // mayDrop reports that an unwanted or useless slot goes. Who streams is known
-// only while there is a leader.
+// only by a fresh view, and while there is a leader.
 func (p *slotPlanner) mayDrop(s cluster.Slot) bool {
-	return !s.Active && !p.Settings.Pause && p.Cluster.Leader != nil && !p.Settings.Slots.Ignores(s)
+	return !s.Active && !p.Settings.Pause && p.readable() && p.Cluster.Leader != nil && !p.Settings.Slots.Ignores(s)
 }
 
 // useless reports that a slot has the wanted name but must be made anew.

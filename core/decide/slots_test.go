@@ -92,6 +92,7 @@ func memberSlotCases() []slotCase {
 		{"a standby advances to the leader's positions", standbyOf, func(v *View) { v.Cluster.Status.Slots = map[string]cluster.LSN{"b": 4500, "c": 4000} }, bc, SlotMemory{}, "advance b to 4500"},
 		{"but not further than it has replayed", standbyOf, func(v *View) { v.Cluster.Status.Slots = map[string]cluster.LSN{"b": 9000, "c": 3000} }, bc, SlotMemory{}, "advance b to 5000"},
 		{"a leader does not advance those that stream from it", healthy, func(v *View) { v.Cluster.Status.Slots = map[string]cluster.LSN{"b": 4500} }, bc, SlotMemory{}, ""},
+		{"also while the store is silent", standbyOf, func(v *View) { v.Cluster.Status.Slots, v.StoreErr = map[string]cluster.LSN{"b": 4500}, "silent" }, append(slices.Clone(bc), physical("x", 1)), SlotMemory{}, "advance b to 4500"},
 		{"a used slot is not advanced", standbyOf, func(v *View) { v.Cluster.Status.Slots = map[string]cluster.LSN{"b": 4500} }, []cluster.Slot{with(bc[0], active), bc[1]}, SlotMemory{}, ""},
 		{"a leader of an older release tells no positions", standbyOf, func(v *View) {
 			v.Cluster.Members[1].Data.Version, v.Cluster.Members[2].Data.XLogLocation = "3.3.2", 4700
