@@ -19,8 +19,9 @@ import (
 // on. The primary keeps that; a standby made later than the slot has less.
 
 // maxFetchedWAL is the most WAL in bytes that is fetched for copies of slots.
-// A consumer that is further behind has to catch up first.
-const maxFetchedWAL = 1 << 30
+// A consumer that is further behind has to catch up first: meanwhile this node
+// cannot take over from a lost leader.
+const maxFetchedWAL = 1 << 28
 
 // walChunk is how much WAL is read by one query, in bytes.
 const walChunk = 1 << 20
