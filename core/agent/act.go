@@ -39,7 +39,7 @@ func (a *Agent) act(ctx context.Context, v decide.View, d decide.Decision) error
 		a.keeper.kick(v)
 		a.syncer.kick(v, a.s.turnAt)
 	case decide.Wait:
-		if v.Job == nil && v.Instance.Ready && v.Instance.Standby {
+		if v.Job == nil && v.Instance.Ready && (v.Instance.Standby || v.Carried()) {
 			a.keeper.kick(v)
 		}
 	default:
@@ -86,6 +86,8 @@ func (a *Agent) actByJob(ctx context.Context, v decide.View, d decide.Decision) 
 		a.demote(ctx, d)
 	case decide.Restart:
 		a.restart(ctx)
+	case decide.CopySlots:
+		a.copySlots(ctx, v, d)
 	}
 }
 

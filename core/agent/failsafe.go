@@ -189,8 +189,7 @@ func (a *Agent) prepareFailsafe() {
 	}
 	if g.on {
 		g.topology = s.cluster.Failsafe
-		g.call = FailsafeCall{Name: a.o.Name, ConnURL: a.o.ConnURL, APIURL: a.o.APIURL, Slots: map[string]cluster.LSN{}}
-		maps.Copy(g.call.Slots, s.cluster.Status.Slots)
+		g.call = FailsafeCall{Name: a.o.Name, ConnURL: a.o.ConnURL, APIURL: a.o.APIURL, Slots: a.keeper.slots.positions(a.o.Store.Lease(), s.cluster)}
 		g.call.Slots[cluster.SlotName(a.o.Name)] = s.instance.Position()
 	}
 	a.failsafe.ground.Store(g)

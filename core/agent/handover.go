@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"time"
 
 	"github.com/pgregent/pgregent/core/cluster"
@@ -114,7 +115,11 @@ func (a *Agent) release(ctx context.Context, end cluster.LSN) error {
 	a.writable.Store(false)
 	status := a.status.Load().LastStatus
 	if end != 0 {
-		status = cluster.Status{Optime: end, Released: a.o.Store.Lease().Epoch}
+		status.Optime, status.Released = end, a.o.Store.Lease().Epoch
+		if own := cluster.SlotName(a.o.Name); status.Slots[own] != 0 {
+			status.Slots = maps.Clone(status.Slots)
+			status.Slots[own] = end
+		}
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()

@@ -3,7 +3,6 @@ package agent
 import (
 	"context"
 	"errors"
-	"maps"
 	"time"
 
 	"github.com/pgregent/pgregent/core/cluster"
@@ -26,13 +25,12 @@ type housekeeper struct {
 	lastRun     lease.Instant
 	lastEpoch   cluster.Epoch
 	lastMembers int
-	slots       map[string]cluster.LSN
-	gone        map[string]lease.Instant // slots of members not seen any more
-	known       map[string]bool
+	lastConfig  int64
+	slots       *slotKeeper
 }
 
 func newHousekeeper(a *Agent) *housekeeper {
-	return &housekeeper{a: a, work: make(chan decide.View, 1), gone: map[string]lease.Instant{}, known: map[string]bool{}}
+	return &housekeeper{a: a, work: make(chan decide.View, 1), slots: &slotKeeper{a: a}}
 }
 
 // kick hands over the newest view; one that still waits is replaced.
@@ -60,34 +58,51 @@ func (h *housekeeper) run(ctx context.Context) {
 	}
 }
 
-// due reports that loop_wait has passed, or that leadership or membership
-// has changed.
+// due reports that loop_wait has passed, or that leadership, membership or the
+// dynamic configuration has changed.
 func (h *housekeeper) due(v decide.View) bool {
-	if !v.Instance.Ready || v.Cluster == nil || v.StoreErr != "" {
+	if !v.Instance.Ready || v.Cluster == nil || v.StoreErr != "" && !failsafeSlots(v) {
 		return false
 	}
 	return v.Lease.Epoch != h.lastEpoch || len(v.Cluster.Members) != h.lastMembers ||
-		v.Now.Sub(h.lastRun) >= v.Settings.LoopWait
+		v.Cluster.Config.ModifiedZxid != h.lastConfig || v.Now.Sub(h.lastRun) >= v.Settings.LoopWait
 }
 
 func (h *housekeeper) round(ctx context.Context, v decide.View) {
+	defer func() {
+		h.lastRun, h.lastEpoch = v.Now, v.Lease.Epoch
+		h.lastMembers, h.lastConfig = len(v.Cluster.Members), v.Cluster.Config.ModifiedZxid
+	}()
+	var slots <-chan struct{}
+	if v.Settings.UseSlots {
+		slots = h.slots.begin(ctx, v)
+	}
+	leads := v.Lease.Valid(v.Now) && v.Instance.Primary()
+	if v.StoreErr != "" || !leads {
+		return
+	}
 	ctx, cancel := context.WithTimeout(ctx, choreLimit)
 	defer cancel()
-	leads := v.Lease.Valid(v.Now) && v.Instance.Primary()
-	if leads {
-		h.note("complete the store", h.completeStore(ctx, v))
-		if v.Settings.FailsafeMode {
-			h.note("write failsafe", h.writeFailsafe(ctx, v))
-		}
+	h.note("complete the store", h.completeStore(ctx, v))
+	if v.Settings.FailsafeMode {
+		h.note("write failsafe", h.writeFailsafe(ctx, v))
 	}
-	if v.Settings.UseSlots {
-		h.note("keep replication slots", h.keepSlots(ctx, v))
+	if slots != nil {
+		await(ctx, slots, slotWait)
 	}
-	if leads {
-		h.note("write status", h.writeStatus(ctx, v))
-		h.note("write history", h.writeHistory(ctx, v))
+	h.note("write status", h.writeStatus(ctx, v))
+	h.note("write history", h.writeHistory(ctx, v))
+}
+
+// await returns when done is closed, or after limit.
+func await(ctx context.Context, done <-chan struct{}, limit time.Duration) {
+	timer := time.NewTimer(limit)
+	defer timer.Stop()
+	select {
+	case <-done:
+	case <-timer.C:
+	case <-ctx.Done():
 	}
-	h.lastRun, h.lastEpoch, h.lastMembers = v.Now, v.Lease.Epoch, len(v.Cluster.Members)
 }
 
 func (h *housekeeper) note(what string, err error) {
@@ -110,58 +125,9 @@ func (h *housekeeper) completeStore(ctx context.Context, v decide.View) error {
 	return errors.Join(errs...)
 }
 
-// keepSlots makes a slot for every other member, on every node that may
-// lead, so that members can stream on right after a failover.
-func (h *housekeeper) keepSlots(ctx context.Context, v decide.View) error {
-	if v.Tags.NoFailover() {
-		return nil
-	}
-	want := map[string]cluster.LSN{}
-	for _, m := range v.Cluster.Members {
-		if m.Name != v.Self && !m.Data.Tags.NoStream() {
-			slot := cluster.SlotName(m.Name)
-			want[slot] = v.Cluster.Status.Slots[slot]
-		}
-	}
-	slots, err := h.a.o.Postgres.SyncSlots(ctx, want, h.expired(want, v))
-	if err == nil {
-		h.slots = slots
-	}
-	return err
-}
-
-// expired are slots of members that were seen by this agent and have been
-// gone for member_slots_ttl.
-func (h *housekeeper) expired(want map[string]cluster.LSN, v decide.View) []string {
-	for slot := range want {
-		h.known[slot] = true
-		delete(h.gone, slot)
-	}
-	var drop []string
-	for slot := range h.known {
-		if _, present := want[slot]; present {
-			continue
-		}
-		since, noted := h.gone[slot]
-		switch {
-		case !noted:
-			h.gone[slot] = v.Now
-		case v.Now.Sub(since) >= v.Settings.MemberSlotsTTL && !v.Settings.Pause:
-			drop = append(drop, slot)
-			delete(h.known, slot)
-			delete(h.gone, slot)
-		}
-	}
-	return drop
-}
-
 func (h *housekeeper) writeStatus(ctx context.Context, v decide.View) error {
-	s := cluster.Status{Optime: v.Instance.WriteLSN, Slots: map[string]cluster.LSN{}}
-	maps.Copy(s.Slots, h.slots)
-	s.Slots[cluster.SlotName(v.Self)] = v.Instance.WriteLSN
-	for slot := range h.gone {
-		s.RetainSlots = append(s.RetainSlots, slot)
-	}
+	s := cluster.Status{Optime: v.Instance.WriteLSN}
+	s.Slots, s.RetainSlots = h.slots.status(v)
 	if string(s.Encode()) == string(v.Cluster.Status.Encode()) {
 		return nil
 	}

@@ -128,10 +128,20 @@ type Postgres interface {
 	MoveDataAside() error
 	// Checkpoint runs CHECKPOINT.
 	Checkpoint(ctx context.Context) error
-	// SyncSlots makes the member slots exist. On a standby, slots are
-	// advanced to the given position (0: leave). drop names slots of members
-	// that are gone for long. It returns the positions of all physical slots.
-	SyncSlots(ctx context.Context, want map[string]cluster.LSN, drop []string) (map[string]cluster.LSN, error)
+	// Slots carries out changes in order and returns the replication slots
+	// that there are then, by name; without changes it only looks. What fails
+	// for one slot is logged, and told only by the result. Temporary slots and
+	// those that PostgreSQL synchronizes itself are not among them. It may be
+	// called beside a job; it can take long when logical slots are changed,
+	// and ends when ctx does.
+	Slots(ctx context.Context, changes []cluster.SlotChange) ([]cluster.Slot, error)
+	// UpstreamSlots lists the slots of another server.
+	UpstreamSlots(ctx context.Context, up cluster.Upstream) ([]cluster.Slot, error)
+	// CopySlots makes logical slots of the running standby copies of those of
+	// the primary up, and restarts it for that with o. If none of them can be
+	// copied, it returns an error and leaves the server alone; else it calls
+	// before, then stops the server.
+	CopySlots(ctx context.Context, up cluster.Upstream, names []string, o StartOptions, before func(context.Context)) error
 	// TimelineHistory reads the rows of the current timeline's history file;
 	// empty on timeline 1.
 	TimelineHistory(ctx context.Context) (cluster.History, error)

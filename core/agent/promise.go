@@ -96,6 +96,7 @@ func (a *Agent) Failsafe(_ context.Context, call FailsafeCall) (FailsafeGrant, e
 	if err := a.promises.give(next, leads); err != nil {
 		return FailsafeGrant{}, err
 	}
+	a.keeper.slots.promised.Store(&call.Slots)
 	if old.To != next.To || old.Until.Before(a.now()) {
 		a.log.Warn("promised a leader that lost the store not to race", "leader", next.To, "for", st.Settings.TTL)
 		a.Wake()

@@ -59,6 +59,7 @@ type state struct {
 
 	restart *request
 	reinit  *request
+	slots   slotNews
 
 	member      cluster.MemberData
 	memberSetAt lease.Instant
@@ -136,6 +137,9 @@ func (a *Agent) view() decide.View {
 	}
 	if a.currentLeadership() == s.verdictOf {
 		v.Divergence, v.DivergenceReason = s.verdict, s.verdictReason
+	}
+	if s.slots.pid == s.instance.Pid {
+		v.CopySlots = s.slots.copy
 	}
 	v.FollowsTarget = !a.o.Postgres.Wants(decide.Target(v))
 	return v

@@ -122,6 +122,8 @@ func (a *Agent) rewind(ctx context.Context, up cluster.Upstream) {
 }
 
 func (a *Agent) promote(ctx context.Context, v decide.View) {
+	a.keeper.slots.interrupt()
+	a.warnOfSlots()
 	a.checkpointPending.Store(true)
 	limit := max(a.s.settings.PrimaryStartTimeout, startLimit)
 	loop := ctx // outlives the job

@@ -41,6 +41,8 @@ type Settings struct {
 	// to be replaced by a fresh copy.
 	RemoveOnRewindFailure bool
 	RemoveOnDivergence    bool
+	// Slots is nil if no permanent and no ignored slots are configured.
+	Slots *SlotSettings
 }
 
 // MinTTL is the shortest session timeout that is accepted, in seconds.
@@ -83,6 +85,7 @@ func ParseSettings(o *Object) (s Settings, warnings []string) {
 	p.boolean(pg, "use_pg_rewind", &s.UsePgRewind)
 	p.boolean(pg, "remove_data_directory_on_rewind_failure", &s.RemoveOnRewindFailure)
 	p.boolean(pg, "remove_data_directory_on_diverged_timelines", &s.RemoveOnDivergence)
+	s.Slots = p.slotSettings()
 	p.fit(&s)
 	return s, p.warnings
 }

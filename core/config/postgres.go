@@ -46,6 +46,7 @@ func (l *Local) Postgres(dynamic *cluster.Object) (p Postgres, warnings []string
 	p.BinName = textValues(m.merged.Object("bin_name"))
 	p.BinDir = cmp.Or(m.text("bin_dir"), findBinDir(p, l.path))
 	m.parameters(&p)
+	m.feedback(&p, settings, l.Tags)
 	m.accessFiles(&p)
 	var refused []string
 	p.BaseBackup, refused = parseOptions(m.merged.Get("basebackup"), forbiddenBaseBackup)

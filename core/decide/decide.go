@@ -33,6 +33,7 @@ const (
 	Abort           Verb = "abort"            // cancel the job, then stop now
 	ClearFailover   Verb = "clear-failover"   // blank the refused request
 	Restart         Verb = "restart"          // job: restart on request
+	CopySlots       Verb = "copy-slots"       // job: copy logical slots from Upstream, restart
 )
 
 // Decision is what to do, and why.
@@ -43,7 +44,7 @@ type Decision struct {
 	// Reason is one sentence with the facts that it rested on.
 	Reason string
 	// Upstream is for Clone, Reclone, StartStandby, Follow,
-	// CheckDivergence and Rewind; nil means nobody.
+	// CheckDivergence, Rewind and CopySlots; nil means nobody.
 	Upstream *cluster.Upstream
 	// Candidate is for HandOver: the member that should take over.
 	Candidate string
@@ -81,7 +82,7 @@ func Rules() []Rule {
 	var all []Rule
 	for _, group := range [][]Rule{
 		identityRules(), jobRules(), safetyRules(), fenceRules(), watchdogRules(), busyRules(), failsafeRules(), pauseRules(), emptyRules(),
-		downRules(), leaderRules(), raceRules(), followRules(),
+		downRules(), leaderRules(), raceRules(), copyRules(), followRules(),
 	} {
 		all = append(all, group...)
 	}

@@ -1,6 +1,7 @@
 package decide
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -95,7 +96,7 @@ func stopped(names ...string) []cluster.Member {
 }
 
 func cases() []testCase {
-	return append(append(append(leaderCases(), standbyCases()...), downCases()...), append(append(failsafeCases(), watchdogCases()...), syncCases()...)...)
+	return slices.Concat(leaderCases(), standbyCases(), downCases(), failsafeCases(), watchdogCases(), syncCases(), slotCopyCases())
 }
 
 func leaderCases() []testCase {

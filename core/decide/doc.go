@@ -11,4 +11,7 @@
 // Safety stands above progress: rules that stop a node from writing come
 // before rules that make it useful. The rule's name is the log value, the
 // metric label and the row of the operator's table (pgregent rules).
+//
+// [PlanSlots] decides on replication slots in the same manner: a plan from a
+// View, the slots that there are, and what the last plan remembered.
 package decide

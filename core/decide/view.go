@@ -84,6 +84,8 @@ type View struct {
 
 	// Sync is what this agent remembers of synchronous replication as leader.
 	Sync SyncMemory
+	// CopySlots are logical slots of the leader that this standby lacks.
+	CopySlots []string
 
 	// Restart and Reinit are operators' requests that wait for their turn.
 	Restart bool
@@ -189,6 +191,14 @@ func Target(v View) *cluster.Upstream {
 		return nil
 	}
 	return upstream(m)
+}
+
+// LeaderOf is the server of the leader, if that is another member.
+func LeaderOf(v View) *cluster.Upstream {
+	if m := v.Cluster.LeaderMember(); m != nil && m.Name != v.Self {
+		return upstream(m)
+	}
+	return nil
 }
 
 // cloneSource is where a copy is taken from: a running standby that offers

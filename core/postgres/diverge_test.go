@@ -71,8 +71,7 @@ func TestPromotedApart(t *testing.T) {
 				return
 			}
 			must(t, b.RemoveData())
-			_, err = c.SyncSlots(ctx, map[string]cluster.LSN{"b": 0}, nil)
-			must(t, err)
+			makeSlots(t, c, "b")
 			copyAgrees(t, b, c)
 		})
 	}

@@ -18,8 +18,8 @@
 //
 // # Concurrency
 //
-// Observe, Events, Kill and Wants may be called at any time from any
-// goroutine. The other methods change the instance and must not overlap.
+// Observe, Events, Kill, Wants, Slots and UpstreamSlots may be called at any
+// time from any goroutine. The other methods change the instance and must not overlap.
 // A mutex guards the fields; it is never held across I/O that can hang.
 //
 // # Requirements

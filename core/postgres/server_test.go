@@ -83,8 +83,7 @@ func upstreamOf(s *Server) cluster.Upstream {
 func startStandby(t testing.TB, p *Server, name string) *Server {
 	t.Helper()
 	s, ctx, up := newServer(t, pgtest.Config(t, name)), testContext(t), upstreamOf(p)
-	_, err := p.SyncSlots(ctx, map[string]cluster.LSN{cluster.SlotName(name): 0}, nil)
-	must(t, err)
+	makeSlots(t, p, cluster.SlotName(name))
 	must(t, s.Clone(ctx, up))
 	must(t, s.Start(ctx, cluster.StartOptions{Standby: true, Upstream: &up}))
 	waitStreaming(t, s)

@@ -11,131 +11,164 @@ import (
 	"github.com/pgregent/pgregent/core/cluster"
 )
 
-// slot is one physical replication slot.
-type slot struct {
-	position cluster.LSN // restart_lsn; 0 if it has reserved nothing
-	active   bool
-	xmin     bool // holds back vacuum
+// slotsQuery lists the slots that are ours to care for: not temporary ones,
+// nor those that PostgreSQL itself synchronizes (failover, since 17; the
+// column is looked up by name because older versions have none).
+const slotsQuery = `SELECT s.slot_name, s.slot_type, coalesce(s.database, ''), coalesce(s.plugin, ''), s.active,
+  coalesce(s.xmin::text::bigint, 0), coalesce(s.catalog_xmin::text::bigint, 0),
+  coalesce(pg_catalog.pg_wal_lsn_diff(s.restart_lsn, '0/0')::bigint, 0),
+  coalesce(pg_catalog.pg_wal_lsn_diff(s.confirmed_flush_lsn, '0/0')::bigint, 0),
+  coalesce(s.wal_status = 'lost', false)
+FROM pg_catalog.pg_replication_slots s
+WHERE NOT s.temporary AND NOT coalesce((pg_catalog.to_jsonb(s) ->> 'failover')::boolean, false)
+ORDER BY s.slot_name`
+
+// querier is a connection, or a pool of them.
+type querier interface {
+	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
 }
 
-// SyncSlots makes the physical slots in want exist. On a standby, those that
-// nobody uses are advanced to the given position (0: left), as far as it has
-// replayed. Slots in drop are dropped unless in use. It returns the positions
-// of all physical slots. What could not be done for one slot is logged, and
-// does not hinder the others.
-func (s *Server) SyncSlots(ctx context.Context, want map[string]cluster.LSN, drop []string) (map[string]cluster.LSN, error) {
-	positions := map[string]cluster.LSN{}
-	err := s.withLocal(ctx, func(ctx context.Context, c *sql.Conn) error {
-		have, recovering, err := listSlots(ctx, c)
-		if err != nil {
-			return err
-		}
-		for _, name := range drop {
-			if have, err = s.dropSlot(ctx, c, have, name); err != nil {
-				return err
-			}
-		}
-		names := make([]string, 0, len(want))
-		for name := range want {
-			names = append(names, name)
-		}
-		slices.Sort(names)
-		for _, name := range names {
-			if have[name], err = s.syncSlot(ctx, c, have, name, want[name], recovering); err != nil {
-				return err
-			}
-		}
-		for name, sl := range have {
-			if sl.position != 0 {
-				positions[name] = sl.position
-			}
-		}
-		return nil
-	})
+// Slots carries out changes in order, those of logical slots last, and
+// returns the slots that there are then, by name. Temporary slots and those
+// that PostgreSQL synchronizes itself are not among them. What could not be
+// done for one slot is logged and does not hinder the others; a logical slot
+// that could not be advanced because WAL is gone that it needs is marked as
+// lost. Without changes it is one short query.
+func (s *Server) Slots(ctx context.Context, changes []cluster.SlotChange) ([]cluster.Slot, error) {
+	lost, err := s.changeSlots(ctx, changes)
 	if err != nil {
-		return nil, fmt.Errorf("synchronize replication slots: %w", err)
+		return nil, fmt.Errorf("change replication slots: %w", err)
 	}
-	return positions, nil
-}
-
-// listSlots reads the physical slots.
-func listSlots(ctx context.Context, c *sql.Conn) (map[string]slot, bool, error) {
-	rows, err := c.QueryContext(ctx, `SELECT slot_name, coalesce(pg_catalog.pg_wal_lsn_diff(restart_lsn, '0/0')::bigint, 0),
-  active, xmin IS NOT NULL, pg_catalog.pg_is_in_recovery()
-FROM pg_catalog.pg_replication_slots WHERE slot_type = 'physical' AND NOT temporary
-UNION ALL SELECT '', 0, false, false, pg_catalog.pg_is_in_recovery()`)
+	db, err := s.pool()
 	if err != nil {
-		return nil, false, err
+		return nil, err
 	}
-	defer rows.Close()
-	have, recovering := map[string]slot{}, false
-	for rows.Next() {
-		var name string
-		var sl slot
-		if err := rows.Scan(&name, &sl.position, &sl.active, &sl.xmin, &recovering); err != nil {
-			return nil, false, err
-		}
-		if name != "" {
-			have[name] = sl
-		}
+	ctx, cancel := context.WithTimeout(ctx, probeLimit)
+	defer cancel()
+	have, err := listSlots(ctx, db)
+	if err != nil {
+		return nil, fmt.Errorf("list replication slots: %w", translate(err))
 	}
-	return have, recovering, rows.Err()
-}
-
-// dropSlot drops an unused slot.
-func (s *Server) dropSlot(ctx context.Context, c *sql.Conn, have map[string]slot, name string) (map[string]slot, error) {
-	sl, ok := have[name]
-	if !ok || sl.active {
-		return have, nil
+	for i := range have {
+		have[i].Lost = have[i].Lost || lost[have[i].Name]
 	}
-	if err := s.oneSlot(name, execSQL(ctx, c, "SELECT pg_catalog.pg_drop_replication_slot($1)", name)); err != nil {
-		return have, err
-	}
-	delete(have, name)
 	return have, nil
 }
 
-// syncSlot creates a slot, or advances it.
-func (s *Server) syncSlot(ctx context.Context, c *sql.Conn, have map[string]slot, name string, to cluster.LSN, recovering bool) (slot, error) {
-	sl, exists := have[name]
-	// On a standby nobody streams through such a slot: its xmin is left over
-	// from another role and would hold back vacuum for ever.
-	if exists && recovering && !sl.active && sl.xmin {
-		var err error
-		if have, err = s.dropSlot(ctx, c, have, name); err != nil {
-			return sl, err
-		}
-		_, exists = have[name]
+// UpstreamSlots lists the slots of another server as Slots does.
+func (s *Server) UpstreamSlots(ctx context.Context, up cluster.Upstream) (have []cluster.Slot, err error) {
+	err = s.withUpstream(ctx, up, func(ctx context.Context, c *sql.Conn) error {
+		have, err = listSlots(ctx, c)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list replication slots of %s: %w", up.Name, err)
 	}
-	if !exists {
-		if err := s.oneSlot(name, execSQL(ctx, c, "SELECT pg_catalog.pg_create_physical_replication_slot($1, true)", name)); err != nil {
-			return slot{}, err
-		}
-	}
-	if recovering && !sl.active && to > max(sl.position, 1) {
-		const advance = `SELECT pg_catalog.pg_replication_slot_advance($1, least($2::pg_lsn, pg_catalog.pg_last_wal_replay_lsn()))
-FROM pg_catalog.pg_replication_slots WHERE slot_name = $1 AND restart_lsn < least($2::pg_lsn, pg_catalog.pg_last_wal_replay_lsn())`
-		if err := s.oneSlot(name, execSQL(ctx, c, advance, name, to.String())); err != nil {
-			return sl, err
-		}
-	}
-	err := c.QueryRowContext(ctx, `SELECT coalesce(pg_catalog.pg_wal_lsn_diff(restart_lsn, '0/0')::bigint, 0), active
-FROM pg_catalog.pg_replication_slots WHERE slot_name = $1`, name).Scan(&sl.position, &sl.active)
-	if errors.Is(err, sql.ErrNoRows) {
-		return slot{}, nil
-	}
-	return sl, err
+	return have, nil
 }
 
-// oneSlot logs an error that the server reported about one slot; others
-// concern the connection and are returned.
-func (s *Server) oneSlot(name string, err error) error {
-	if _, ok := errors.AsType[*sqlError](translate(err)); !ok {
+func listSlots(ctx context.Context, c querier) ([]cluster.Slot, error) {
+	rows, err := c.QueryContext(ctx, slotsQuery)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var have []cluster.Slot
+	for rows.Next() {
+		var sl cluster.Slot
+		if err := rows.Scan(&sl.Name, &sl.Type, &sl.Database, &sl.Plugin, &sl.Active,
+			&sl.Xmin, &sl.CatalogXmin, &sl.RestartLSN, &sl.ConfirmedLSN, &sl.Lost); err != nil {
+			return nil, err
+		}
+		have = append(have, sl)
+	}
+	return have, rows.Err()
+}
+
+// changeSlots carries out changes. A logical slot is created and advanced in
+// its own database. It returns the slots that turned out to be lost.
+func (s *Server) changeSlots(ctx context.Context, changes []cluster.SlotChange) (map[string]bool, error) {
+	cfg := s.config()
+	home := database(cfg)
+	byDatabase := map[string][]cluster.SlotChange{}
+	order := []string{home}
+	for _, ch := range changes {
+		where := home
+		if ch.Verb != cluster.DropSlot && ch.Type == cluster.LogicalSlot {
+			where = "logical " + ch.Database // after the others, also in the home database
+			if !slices.Contains(order, where) {
+				order = append(order, where)
+			}
+		}
+		byDatabase[where] = append(byDatabase[where], ch)
+	}
+	lost := map[string]bool{}
+	host, port := s.localAddress()
+	var errs []error
+	for _, where := range order {
+		list := byDatabase[where]
+		if len(list) == 0 {
+			continue
+		}
+		name := home
+		if where != home {
+			name = list[0].Database
+		}
+		err := withConn(ctx, dsn(name, cfg.Superuser, host, port, 0), noLimit, func(ctx context.Context, c *sql.Conn) error {
+			for _, ch := range list {
+				if err := s.changeSlot(ctx, c, ch, lost); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if said, ok := errors.AsType[*sqlError](err); ok && where != home && said.code != queryCanceled && said.code != adminShutdown {
+			s.log.Warn("logical slots not as wanted", slog.String("database", name), slog.Any("err", said)) // no such database, say
+			err = nil
+		}
+		errs = append(errs, err)
+	}
+	return lost, errors.Join(errs...)
+}
+
+// changeSlot carries one change out. Its error concerns the connection.
+func (s *Server) changeSlot(ctx context.Context, c *sql.Conn, ch cluster.SlotChange, lost map[string]bool) error {
+	var err error
+	switch {
+	case ch.Verb == cluster.DropSlot:
+		err = execSQL(ctx, c, "SELECT pg_catalog.pg_drop_replication_slot($1)", ch.Name)
+	case ch.Verb == cluster.AdvanceSlot:
+		err = execSQL(ctx, c, "SELECT pg_catalog.pg_replication_slot_advance($1, $2::pg_lsn)", ch.Name, ch.To.String())
+	case ch.Type == cluster.LogicalSlot:
+		err = execSQL(ctx, c, "SELECT pg_catalog.pg_create_logical_replication_slot($1, $2)", ch.Name, ch.Plugin)
+	default:
+		err = execSQL(ctx, c, "SELECT pg_catalog.pg_create_physical_replication_slot($1, true)", ch.Name)
+	}
+	said, ok := errors.AsType[*sqlError](translate(err))
+	if !ok {
+		if err == nil && ch.Verb != cluster.AdvanceSlot {
+			s.log.Info("replication slot changed", slog.String("slot", ch.Name), slog.String("change", string(ch.Verb)), slog.String("type", string(ch.Type)))
+		}
 		return err
 	}
-	s.log.Warn("replication slot not as wanted", slog.String("slot", name), slog.Any("err", translate(err)))
+	switch said.code {
+	case undefinedFile, notInPrerequisiteState:
+		lost[ch.Name] = ch.Verb == cluster.AdvanceSlot && ch.Type == cluster.LogicalSlot
+	case queryCanceled, adminShutdown, cannotConnectNow:
+		return err
+	}
+	s.log.Warn("replication slot not as wanted", slog.String("slot", ch.Name), slog.String("change", string(ch.Verb)), slog.Any("err", said))
 	return nil
 }
+
+// SQLSTATEs that mean something here.
+const (
+	undefinedFile          = "58P01" // a WAL segment that was removed
+	notInPrerequisiteState = "55000" // an invalidated slot
+	queryCanceled          = "57014"
+	adminShutdown          = "57P01"
+	cannotConnectNow       = "57P03"
+)
 
 func execSQL(ctx context.Context, c *sql.Conn, query string, args ...any) error {
 	_, err := c.ExecContext(ctx, query, args...)
