@@ -86,11 +86,10 @@ func syncCases() []testCase {
 	}
 }
 
-// node is a server of the model below.
+// syncNode is a standby of the model below.
 type syncNode struct {
-	at    cluster.LSN // flushed
-	up    bool
-	acked cluster.LSN
+	at cluster.LSN // flushed
+	up bool
 }
 
 // syncModel is a primary "a" with standbys under random changes: it plays the

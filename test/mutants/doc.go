@@ -1,4 +1,4 @@
-// Mutants proves that the tests can fail: it breaks the decision core and the
+// Command mutants proves that the tests can fail: it breaks the decision core and the
 // loop on purpose, one deliberate bug at a time, and runs the unit tests and,
 // where these notice nothing, the simulation. A bug that nobody notices is an
 // error. The sources stay as they are: the go command's overlay puts the
