@@ -152,7 +152,7 @@ const (
 func (h handover) judge(view *cluster.Cluster, before string) outcome {
 	leader := view.LeaderName()
 	switch {
-	case leader != "" && leader != before && !writable(view.LeaderMember()):
+	case leader != "" && leader != before && !settled(view.LeaderMember()):
 		return undecided
 	case leader != "" && leader != before && (h.candidate == "" || h.candidate == leader):
 		return arrived
@@ -164,8 +164,10 @@ func (h handover) judge(view *cluster.Cluster, before string) outcome {
 	return undecided
 }
 
-func writable(m *cluster.Member) bool {
-	return m != nil && m.Data.IsPrimary() && m.Data.State == cluster.StateRunning
+// settled reports that the leader does its work: it takes writes, or leads a
+// standby cluster.
+func settled(m *cluster.Member) bool {
+	return m != nil && m.Data.State == cluster.StateRunning && (m.Data.IsPrimary() || m.Data.Role == cluster.RoleStandbyLeader)
 }
 
 // answer words an outcome for the operator.

@@ -29,6 +29,8 @@ func (a *Agent) act(ctx context.Context, v decide.View, d decide.Decision) error
 		a.acquire(ctx, v)
 	case decide.Release:
 		a.releaseDead(ctx)
+	case decide.StepDown:
+		a.stepDown(ctx)
 	case decide.ClearFailover:
 		a.clearFailover(ctx, d)
 	case decide.ClearInitialize:
@@ -84,6 +86,8 @@ func (a *Agent) actByJob(ctx context.Context, v decide.View, d decide.Decision) 
 		a.s.job.stopping = true
 	case decide.Demote:
 		a.demote(ctx, d)
+	case decide.DemoteCluster:
+		a.demoteCluster(ctx)
 	case decide.Restart:
 		a.restart(ctx)
 	case decide.CopySlots:

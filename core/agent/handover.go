@@ -135,7 +135,7 @@ func (a *Agent) shutdown(ctx context.Context) error {
 	defer a.quitFence()
 	defer a.stopWatchdog(ctx)
 	if j := a.s.job; j != nil {
-		if j.kind != "hand-over" && j.kind != "demote" { // these end by themselves, and soon
+		if j.kind != "hand-over" && j.kind != "demote" && j.kind != "demote cluster" { // these end by themselves, and soon
 			a.log.Info("cancelling work", "job", j.kind)
 			j.cancel()
 		}

@@ -77,7 +77,7 @@ func (h *housekeeper) round(ctx context.Context, v decide.View) {
 	if v.Settings.UseSlots {
 		slots = h.slots.begin(ctx, v)
 	}
-	leads := v.Lease.Valid(v.Now) && v.Instance.Primary()
+	leads := v.Lease.Valid(v.Now) && (v.Instance.Primary() || v.Settings.StandbyCluster != nil)
 	if v.StoreErr != "" || !leads {
 		return
 	}
@@ -91,7 +91,9 @@ func (h *housekeeper) round(ctx context.Context, v decide.View) {
 		await(ctx, slots, slotWait)
 	}
 	h.note("write status", h.writeStatus(ctx, v))
-	h.note("write history", h.writeHistory(ctx, v))
+	if v.Instance.Primary() {
+		h.note("write history", h.writeHistory(ctx, v))
+	}
 }
 
 // await returns when done is closed, or after limit.
@@ -126,7 +128,7 @@ func (h *housekeeper) completeStore(ctx context.Context, v decide.View) error {
 }
 
 func (h *housekeeper) writeStatus(ctx context.Context, v decide.View) error {
-	s := cluster.Status{Optime: v.Instance.WriteLSN}
+	s := cluster.Status{Optime: v.Instance.Position()}
 	s.Slots, s.RetainSlots = h.slots.status(v)
 	if string(s.Encode()) == string(v.Cluster.Status.Encode()) {
 		return nil

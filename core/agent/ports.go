@@ -126,6 +126,10 @@ type Postgres interface {
 	// <data_dir>.failed.
 	RemoveData() error
 	MoveDataAside() error
+	// Archive hands what is not archived yet of the log of the stopped server
+	// to archive_command, the last segment too. Without archiving it does
+	// nothing.
+	Archive(ctx context.Context) error
 	// Checkpoint runs CHECKPOINT.
 	Checkpoint(ctx context.Context) error
 	// Slots carries out changes in order and returns the replication slots

@@ -28,7 +28,7 @@ func (a *Agent) publish(ctx context.Context) {
 	member := a.memberData()
 	st := &cluster.NodeStatus{
 		Name: a.o.Name, Scope: a.o.Scope, Role: a.role(), Instance: s.instance,
-		Promoting: l.Held() && s.won, LastSeen: s.lastSeen, Settings: s.settings,
+		Promoting: l.Held() && (s.won || (s.instance.Ready && s.instance.Standby)), LastSeen: s.lastSeen, Settings: s.settings,
 		Tags: s.tags, Member: member, Rule: s.last.Rule, Reason: s.last.Reason,
 		LoopUntil: time.Duration(now.Add(2 * s.settings.TTL)), InstanceID: a.o.InstanceID,
 		Dynamic: s.dynamic, LastStatus: a.lastStatus(),
@@ -72,6 +72,8 @@ func (a *Agent) role() cluster.Role {
 	switch {
 	case i.DataEmpty || i.DataProblem != "":
 		return cluster.RoleUninitialized
+	case i.Standby && leads && s.settings.StandbyCluster != nil:
+		return cluster.RoleStandbyLeader
 	case i.Running && i.Standby:
 		return cluster.RoleReplica
 	case i.Running:

@@ -51,6 +51,8 @@ type state struct {
 	verdict       cluster.Divergence
 	verdictReason string
 	verdictOf     leadership
+	verdictAt     lease.Instant
+	remoteAsked   lease.Instant // when the server outside last could not tell
 
 	promoteFailed bool
 	rewindTries   int
@@ -71,6 +73,8 @@ type leadership struct {
 	epoch    cluster.Epoch
 	timeline cluster.Timeline
 	pid      int
+	// remote is the server outside; "" outside of a standby cluster.
+	remote string
 }
 
 func newState(o Options) state {
@@ -141,6 +145,7 @@ func (a *Agent) view() decide.View {
 	if s.slots.pid == s.instance.Pid {
 		v.CopySlots = s.slots.copy
 	}
+	a.aboutRemote(&v)
 	v.FollowsTarget = !a.o.Postgres.Wants(decide.Target(v))
 	return v
 }
@@ -148,6 +153,9 @@ func (a *Agent) view() decide.View {
 // currentLeadership is what a verdict taken now would be about. The pid
 // stands for "the same running server, or none".
 func (a *Agent) currentLeadership() leadership {
+	if sc := a.s.settings.StandbyCluster; sc != nil {
+		return leadership{pid: a.s.instance.Pid, remote: sc.Host + ":" + sc.Port}
+	}
 	c := a.s.cluster
 	if c == nil || c.Leader == nil {
 		return leadership{}

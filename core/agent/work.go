@@ -79,6 +79,10 @@ func (a *Agent) checkDivergence(ctx context.Context, up cluster.Upstream) {
 		defer cancel()
 		verdict, reason, err := a.o.Postgres.Diverged(ctx, up)
 		return outcome{quiet: true, err: err, apply: func(s *state) {
+			if verdict == cluster.DivergenceUnknown && up.Remote != nil {
+				s.remoteAsked = a.now()
+				return
+			}
 			if err != nil || verdict == cluster.DivergenceUnknown {
 				s.backoff = a.now().Add(500 * time.Millisecond)
 				s.lastError = "compare with leader: " + reason
@@ -87,10 +91,10 @@ func (a *Agent) checkDivergence(ctx context.Context, up cluster.Upstream) {
 			if verdict == cluster.DivergenceFound {
 				a.log.Warn("the log has diverged", "leader", up.Name, "reason", reason)
 			}
-			if about.epoch != s.verdictOf.epoch {
+			if about.epoch != s.verdictOf.epoch || about.remote != s.verdictOf.remote {
 				s.rewindTries = 0
 			}
-			s.verdict, s.verdictReason, s.verdictOf = verdict, reason, about
+			s.verdict, s.verdictReason, s.verdictOf, s.verdictAt = verdict, reason, about, a.now()
 		}}
 	})
 }
@@ -205,6 +209,9 @@ func (a *Agent) bootstrap(ctx context.Context, j *job, v decide.View) outcome {
 		}
 		return outcome{err: err, quiet: true}
 	}
+	if v.Settings.StandbyCluster != nil {
+		return a.bootstrapStandby(ctx, v)
+	}
 	if err := a.makeCluster(ctx, j, v); err != nil {
 		return outcome{err: fmt.Errorf("failed to bootstrap cluster: %w", errors.Join(err, a.undoBootstrap(ctx))), fatal: true}
 	}
@@ -233,6 +240,11 @@ func (a *Agent) makeCluster(ctx context.Context, j *job, v decide.View) error {
 	if err := a.o.Postgres.PostBootstrap(ctx); err != nil {
 		return err
 	}
+	return a.completeBootstrap(ctx, v)
+}
+
+// completeBootstrap writes the keys of the new cluster.
+func (a *Agent) completeBootstrap(ctx context.Context, v decide.View) error {
 	if v.Cluster.Config.Object == nil {
 		if err := a.o.Store.SetConfig(ctx, a.o.BootstrapConfig, cluster.AnyVersion); err != nil {
 			return fmt.Errorf("write dynamic configuration: %w", err)

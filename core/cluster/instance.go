@@ -95,6 +95,10 @@ type Upstream struct {
 	Name string
 	Host string
 	Port int
+	// Remote is what else is known of the server that a standby cluster
+	// follows; Host may be a list then, and is "" for an archive only. nil for
+	// a member.
+	Remote *StandbyCluster
 }
 
 // StartOptions tell how PostgreSQL is to be started.

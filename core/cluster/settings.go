@@ -43,6 +43,8 @@ type Settings struct {
 	RemoveOnDivergence    bool
 	// Slots is nil if no permanent and no ignored slots are configured.
 	Slots *SlotSettings
+	// StandbyCluster is nil unless the cluster follows a server outside.
+	StandbyCluster *StandbyCluster
 }
 
 // MinTTL is the shortest session timeout that is accepted, in seconds.
@@ -80,6 +82,9 @@ func ParseSettings(o *Object) (s Settings, warnings []string) {
 	p.boolean(o, "failsafe_mode", &s.FailsafeMode)
 	p.boolean(o, "pause", &s.Pause)
 	p.synchronous(&s)
+	if s.StandbyCluster = ParseStandbyCluster(o); s.StandbyCluster != nil {
+		s.SynchronousMode = "off" // ignored: nobody commits here
+	}
 	pg := o.Object("postgresql")
 	p.boolean(pg, "use_slots", &s.UseSlots)
 	p.boolean(pg, "use_pg_rewind", &s.UsePgRewind)

@@ -17,7 +17,7 @@ func validSlotName(name string) bool {
 // nothing in them. Entries that cannot be used are skipped with a warning.
 func (p *settingsParser) slotSettings() *SlotSettings {
 	s := &SlotSettings{Ignore: p.ignoredSlots()}
-	standby := p.inStandbyCluster()
+	standby := IsStandbyCluster(p.o)
 	for _, key := range []string{"permanent_replication_slots", "permanent_slots", "slots"} {
 		v := p.o.Get(key)
 		if !truthy(v) {
@@ -44,12 +44,6 @@ func (p *settingsParser) slotSettings() *SlotSettings {
 		return nil
 	}
 	return s
-}
-
-// inStandbyCluster reports that the standby_cluster section is in force.
-func (p *settingsParser) inStandbyCluster() bool {
-	o := p.o.Object("standby_cluster")
-	return truthy(o.Get("host")) || truthy(o.Get("port")) || truthy(o.Get("restore_command"))
 }
 
 // permanentSlot reads one entry, or says why it cannot be used. Without a

@@ -34,8 +34,10 @@ func (l *Local) Postgres(dynamic *cluster.Object) (p Postgres, warnings []string
 		UsePgRewind:   m.boolean("use_pg_rewind"),
 		PgCtlTimeout:  m.pgCtlTimeout(),
 		RetryTimeout:  settings.RetryTimeout,
-		PgPass:        cmp.Or(m.text("pgpass"), filepath.Join(cmp.Or(l.home, "/"), "pgpass")),
-		ProxyAddress:  m.text("proxy_address"),
+
+		StandbyCluster: settings.StandbyCluster,
+		PgPass:         cmp.Or(m.text("pgpass"), filepath.Join(cmp.Or(l.home, "/"), "pgpass")),
+		ProxyAddress:   m.text("proxy_address"),
 	}
 	p.ConfigDir = cmp.Or(m.text("config_dir"), p.DataDir)
 	m.addresses(&p)

@@ -184,10 +184,12 @@ type Postgres struct {
 	PgIdent    []string
 	CustomConf string
 
-	UseSlots     bool
-	UsePgRewind  bool
-	BaseBackup   []Option
-	PgCtlTimeout time.Duration
+	UseSlots    bool
+	UsePgRewind bool
+	// StandbyCluster is the dynamic section; nil if there is none.
+	StandbyCluster *cluster.StandbyCluster
+	BaseBackup     []Option
+	PgCtlTimeout   time.Duration
 	// RetryTimeout is the dynamic retry_timeout.
 	RetryTimeout time.Duration
 }

@@ -34,6 +34,8 @@ const (
 	ClearFailover   Verb = "clear-failover"   // blank the refused request
 	Restart         Verb = "restart"          // job: restart on request
 	CopySlots       Verb = "copy-slots"       // job: copy logical slots from Upstream, restart
+	DemoteCluster   Verb = "demote-cluster"   // job: stop in order and archive, keeping the lock
+	StepDown        Verb = "step-down"        // release the lock of a standby cluster, leave PostgreSQL alone
 )
 
 // Decision is what to do, and why.
@@ -82,7 +84,7 @@ func Rules() []Rule {
 	var all []Rule
 	for _, group := range [][]Rule{
 		identityRules(), jobRules(), safetyRules(), fenceRules(), watchdogRules(), busyRules(), failsafeRules(), pauseRules(), emptyRules(),
-		downRules(), leaderRules(), raceRules(), copyRules(), followRules(),
+		standbyClusterRules(), downRules(), standbyLeaderRules(), leaderRules(), raceRules(), copyRules(), followRules(),
 	} {
 		all = append(all, group...)
 	}

@@ -96,7 +96,7 @@ func stopped(names ...string) []cluster.Member {
 }
 
 func cases() []testCase {
-	return slices.Concat(leaderCases(), standbyCases(), downCases(), failsafeCases(), watchdogCases(), syncCases(), slotCopyCases())
+	return slices.Concat(leaderCases(), standbyCases(), downCases(), failsafeCases(), watchdogCases(), syncCases(), slotCopyCases(), standbyClusterCases())
 }
 
 func leaderCases() []testCase {

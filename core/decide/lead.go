@@ -36,7 +36,7 @@ func leaderRules() []Rule {
 		{
 			Name: "promote-failed",
 			Doc:  "This node took the lock and could not be promoted: somebody else gets the chance, or it tries again.",
-			When: func(v View) bool { return v.holds() && v.standby() && v.PromoteFailed },
+			When: func(v View) bool { return v.holds() && v.standby() && v.PromoteFailed && !v.standbyCluster() },
 			Then: func(v View) Decision {
 				return giveWay(v, Decision{Verb: Promote, Reason: "promotion failed and nobody else can take over"})
 			},
@@ -50,7 +50,7 @@ func leaderRules() []Rule {
 		{
 			Name: "promote",
 			Doc:  "This node holds the lock and is in recovery: promote.",
-			When: func(v View) bool { return v.holds() && v.standby() },
+			When: func(v View) bool { return v.holds() && v.standby() && !v.standbyCluster() },
 			Then: func(v View) Decision {
 				return Decision{Verb: Promote, Reason: "holds the leader lock of epoch " + fmt.Sprint(int64(v.Lease.Epoch))}
 			},
@@ -91,7 +91,7 @@ func handOver(v View) Decision {
 	case v.Peers == nil:
 		return Decision{Verb: AskPeers, Reason: "switchover requested; looking at the candidates"}
 	}
-	limit := v.Instance.WriteLSN
+	limit := v.Instance.Position()
 	if v.Settings.MaximumLagOnFailover < limit {
 		limit -= v.Settings.MaximumLagOnFailover
 	} else {
@@ -101,7 +101,11 @@ func handOver(v View) Decision {
 		return Decision{Verb: ClearFailover, Reason: "no good candidate: " + why}
 	}
 	if name := bestCandidateFrom(v, f, limit); name != "" {
-		return Decision{Verb: HandOver, Candidate: name, Reason: "switchover requested; " + name + " takes over"}
+		verb := HandOver
+		if v.standbyCluster() {
+			verb = StepDown
+		}
+		return Decision{Verb: verb, Candidate: name, Reason: "switchover requested; " + name + " takes over"}
 	}
 	return Decision{Verb: ClearFailover, Reason: "no good candidate: " + whyNone(v, f, limit)}
 }

@@ -69,7 +69,7 @@ func raceRules() []Rule {
 			When: func(v View) bool {
 				f, _ := v.request()
 				status := v.Cluster.Status
-				return racing(v) && named(v) && (f.Leader == "" ||
+				return racing(v) && named(v) && (f.Leader == "" || v.standbyCluster() ||
 					(status.Released != 0 && v.Instance.Position() >= status.Optime && v.Instance.Timeline >= v.Cluster.History.ClusterTimeline()))
 			},
 			Then: func(v View) Decision {
@@ -91,7 +91,7 @@ func raceRules() []Rule {
 			Name: "race-timeline",
 			Doc:  "The lock is free, but this node is on an older timeline than the cluster (check_timeline).",
 			When: func(v View) bool {
-				return racing(v) && v.Settings.CheckTimeline && v.Instance.Timeline < v.Cluster.History.ClusterTimeline()
+				return racing(v) && v.Settings.CheckTimeline && !v.standbyCluster() && v.Instance.Timeline < v.Cluster.History.ClusterTimeline()
 			},
 			Then: func(v View) Decision {
 				return Decision{Verb: Wait, Again: raceAgain, Reason: fmt.Sprintf("my timeline %d is behind the cluster's %d", v.Instance.Timeline, v.Cluster.History.ClusterTimeline())}
@@ -176,7 +176,7 @@ func followRules() []Rule {
 			Name: "diverged",
 			Doc:  "The running standby's log has diverged from the leader's.",
 			When: func(v View) bool {
-				return following(v) && v.leaderReady() && v.Divergence == cluster.DivergenceFound && v.Now >= v.Backoff
+				return following(v) && v.leaderReady() && !v.standbyCluster() && v.Divergence == cluster.DivergenceFound && v.Now >= v.Backoff
 			},
 			Then: repair,
 		},
@@ -194,11 +194,9 @@ func followRules() []Rule {
 			Name: "check",
 			Doc:  "There is a new leader: see whether the logs have diverged.",
 			When: func(v View) bool {
-				return following(v) && v.leaderReady() && v.Divergence == cluster.DivergenceUnknown && v.Now >= v.Backoff
+				return following(v) && v.leaderReady() && v.unchecked() && v.Now >= v.Backoff
 			},
-			Then: func(v View) Decision {
-				return Decision{Verb: CheckDivergence, Upstream: upstream(v.Cluster.LeaderMember()), Reason: "comparing the log with leader " + v.leader()}
-			},
+			Then: func(v View) Decision { return checkAgainst(comparand(v)) },
 		},
 		{
 			Name: "own-name",

@@ -104,7 +104,9 @@ func safetyRules() []Rule {
 				case v.StoreErr != "":
 					return Decision{Verb: Demote, Reason: "the lease runs out and the store does not answer: " + v.StoreErr}
 				case v.leader() != "":
-					return Decision{Verb: Demote, Immediate: true, Reason: fmt.Sprintf("running as primary without the lease; the leader lock is held by %s", v.leader())}
+					// In a standby cluster nobody else writes: there is time for an
+					// orderly stop, which needs no rewind.
+					return Decision{Verb: Demote, Immediate: !v.standbyCluster(), Reason: fmt.Sprintf("running as primary without the lease; the leader lock is held by %s", v.leader())}
 				}
 				return Decision{Verb: Demote, Immediate: true, Reason: "running as primary without the lease; nobody holds the leader lock"}
 			},
@@ -160,7 +162,7 @@ func pauseRules() []Rule {
 			Name: "paused-promote",
 			Doc:  "In pause the candidate that took the lock is promoted.",
 			When: func(v View) bool {
-				return paused(v) && v.holds() && v.standby() && v.Won
+				return paused(v) && v.holds() && v.standby() && v.Won && !v.standbyCluster()
 			},
 			Then: func(v View) Decision {
 				return Decision{Verb: Promote, Reason: "took the lock as the named candidate in pause"}
@@ -170,7 +172,7 @@ func pauseRules() []Rule {
 			Name: "paused-release",
 			Doc:  "In pause a leader whose PostgreSQL stopped or became a standby gives the lock up.",
 			When: func(v View) bool {
-				return paused(v) && v.Lease.Held() && (!v.Instance.Running || v.standby())
+				return paused(v) && v.Lease.Held() && (!v.Instance.Running || (v.standby() && !v.standbyCluster()))
 			},
 			Then: func(v View) Decision {
 				return Decision{Verb: Release, Reason: "PAUSE: PostgreSQL is not a running primary"}

@@ -119,7 +119,8 @@ func dataElsewhere(v View) bool {
 func bootstrapGoesOn(v View) bool {
 	for _, m := range v.Cluster.Members {
 		switch m.Data.State {
-		case cluster.StateInitializing, cluster.StateCustomBootstrap, cluster.StateStartingCustom, cluster.StateStarting, cluster.StateRunning:
+		case cluster.StateInitializing, cluster.StateCustomBootstrap, cluster.StateStartingCustom, cluster.StateStarting, cluster.StateRunning,
+			cluster.StateCreatingReplica: // of a standby cluster: the first copy of the remote
 			return true
 		}
 	}
@@ -189,23 +190,23 @@ func downRules() []Rule {
 		{
 			Name: "down-check",
 			Doc:  "PostgreSQL is down and the leader is ready: first see whether the logs have diverged.",
-			When: func(v View) bool {
-				return v.down() && v.leaderReady() && v.Divergence == cluster.DivergenceUnknown
-			},
-			Then: func(v View) Decision {
-				return Decision{Verb: CheckDivergence, Upstream: upstream(v.Cluster.LeaderMember()), Reason: "comparing the log with leader " + v.leader()}
-			},
+			When: func(v View) bool { return v.down() && v.leaderReady() && v.unchecked() },
+			Then: func(v View) Decision { return checkAgainst(comparand(v)) },
 		},
 		{
 			Name: "down-diverged",
 			Doc:  "PostgreSQL is down and its log has diverged from the leader's: rewind it, or copy anew.",
-			When: func(v View) bool { return v.down() && v.leaderReady() && v.Divergence == cluster.DivergenceFound },
+			When: func(v View) bool {
+				return v.down() && v.leaderReady() && !v.standbyCluster() && v.Divergence == cluster.DivergenceFound
+			},
 			Then: repair,
 		},
 		{
 			Name: "down-waiting-for-primary",
 			Doc:  "A former primary is down and the leader is not writable yet: it cannot be compared, so wait.",
-			When: func(v View) bool { return v.down() && v.led() && !v.leaderReady() && !v.Instance.Standby },
+			When: func(v View) bool {
+				return v.down() && v.led() && !v.leaderReady() && !v.Instance.Standby && !v.standbyCluster()
+			},
 			Then: func(v View) Decision { return wait("waiting for leader " + v.leader() + " to be writable") },
 		},
 		{
@@ -217,7 +218,7 @@ func downRules() []Rule {
 				if up == nil {
 					return Decision{Verb: StartStandby, Reason: "starting read-only; nobody to follow"}
 				}
-				return Decision{Verb: StartStandby, Upstream: up, Reason: "starting as a standby of " + up.Name}
+				return Decision{Verb: StartStandby, Upstream: up, Reason: "starting as a standby of " + where(up)}
 			},
 		},
 	}
@@ -246,11 +247,16 @@ func giveWay(v View, otherwise Decision) Decision {
 	return otherwise
 }
 
+// canRewind reports that pg_rewind is allowed and may work.
+func (v View) canRewind() bool {
+	return v.Settings.UsePgRewind && (v.Instance.Running || v.Instance.Control.RewindPossible)
+}
+
 // repair is what to do with a log that has diverged from the leader's.
 func repair(v View) Decision {
 	leader := upstream(v.Cluster.LeaderMember())
 	why := v.DivergenceReason
-	canRewind := v.Settings.UsePgRewind && (v.Instance.Running || v.Instance.Control.RewindPossible)
+	canRewind := v.canRewind()
 	switch {
 	case canRewind && !v.RewindFailed && v.Cluster.LeaderMember().Data.CheckpointPending:
 		return wait("the log has diverged; pg_rewind waits for the checkpoint of leader " + leader.Name)

@@ -78,6 +78,9 @@ type View struct {
 	DivergenceReason string
 	// RewindFailed means that pg_rewind failed against the present leader.
 	RewindFailed bool
+	// RemoteSilent means that the server outside was asked a moment ago and
+	// could not tell whether the logs have diverged.
+	RemoteSilent bool
 	// FollowsTarget means that the running standby already streams from, or
 	// waits for, the server that Target names.
 	FollowsTarget bool
@@ -143,14 +146,15 @@ func (v View) led() bool {
 }
 
 // leaderReady reports that the leader is another member whose PostgreSQL
-// runs as primary and can be connected to.
+// runs as primary, or leads a standby cluster, and can be connected to.
 func (v View) leaderReady() bool {
 	m := v.Cluster.LeaderMember()
 	if !v.led() || m == nil || m.Name == v.Self {
 		return false
 	}
 	_, _, ok := m.Data.Address()
-	return ok && m.Data.State == cluster.StateRunning && m.Data.IsPrimary()
+	return ok && m.Data.State == cluster.StateRunning &&
+		(m.Data.IsPrimary() || (v.standbyCluster() && m.Data.Role == cluster.RoleStandbyLeader))
 }
 
 // down reports that there is data but no running server.
@@ -175,11 +179,15 @@ func (v View) request() (cluster.Failover, bool) {
 	return f, true
 }
 
-// Target is the server that this node should follow: the member named by the
-// replicatefrom tag if it runs, else the leader; nil if there is nobody.
+// Target is the server that this node should follow: for the leader of a
+// standby cluster the remote; else the member named by the replicatefrom tag
+// if it runs, else the leader; nil if there is nobody.
 func Target(v View) *cluster.Upstream {
 	if v.Cluster == nil || v.Tags.NoStream() {
 		return nil
+	}
+	if v.followsRemote() {
+		return v.remote()
 	}
 	if name := v.Tags.ReplicateFrom(); name != "" && name != v.Self {
 		if up := upstream(v.Cluster.Member(name)); up != nil {

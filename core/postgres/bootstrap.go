@@ -116,7 +116,7 @@ func (s *Server) runPostBootstrap(ctx context.Context, cfg config.Postgres) erro
 		return fmt.Errorf("the command line cannot be split into words: %w", err)
 	}
 	host, port := s.localAddress()
-	if err := writePassFile(cfg, host, port); err != nil {
+	if err := writePassFile(cfg, cluster.Upstream{Host: host, Port: port}); err != nil {
 		return err
 	}
 	major, err := majorVersion(cfg.DataDir)

@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/pgregent/pgregent/core/cluster"
@@ -106,7 +105,7 @@ func removeSessions(dataDir string) error {
 
 // address names an upstream in texts.
 func address(up cluster.Upstream) string {
-	where := up.Host + ":" + strconv.Itoa(up.Port)
+	where := up.Host + ":" + up.Ports()
 	if up.Name != "" {
 		return up.Name + " (" + where + ")"
 	}

@@ -34,7 +34,7 @@ func isRecoveryParameter(name string) bool { return slices.Contains(recoveryPara
 // follows nobody.
 func recoverySettings(cfg config.Postgres, up *cluster.Upstream, major int) []config.Parameter {
 	var out []config.Parameter
-	for _, p := range cfg.RecoveryConf {
+	for _, p := range withStandbyCluster(cfg, up) {
 		switch {
 		case strings.HasPrefix(p.Name, "recovery_target"), p.Name == "primary_conninfo", p.Name == "primary_slot_name":
 		case p.Name == "promote_trigger_file" && major >= 16, !isRecoveryParameter(p.Name):
@@ -47,11 +47,11 @@ func recoverySettings(cfg config.Postgres, up *cluster.Upstream, major int) []co
 	for _, n := range []string{"", "_lsn", "_name", "_time", "_xid"} {
 		out = append(out, config.Parameter{Name: "recovery_target" + n})
 	}
-	if up != nil {
+	if up != nil && up.Streams() {
 		out = append(out, config.Parameter{Name: "primary_conninfo", Value: primaryConninfo(cfg, *up, major)})
 	}
-	if cfg.UseSlots {
-		out = append(out, config.Parameter{Name: "primary_slot_name", Value: cluster.SlotName(cfg.Name)})
+	if name := slotOn(cfg, up); name != "" {
+		out = append(out, config.Parameter{Name: "primary_slot_name", Value: name})
 	}
 	sort.Slice(out, func(i, j int) bool { return out[i].Name < out[j].Name })
 	return out

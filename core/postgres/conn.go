@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -97,9 +96,11 @@ func database(cfg config.Postgres) string {
 	return "postgres"
 }
 
-// dsn is lib/pq's connection string for credentials c at host and port.
+// dsn is lib/pq's connection string for credentials c at up, for the primary
+// of several hosts.
 // statementLimit 0 means none.
-func dsn(dbname string, c config.Credentials, host string, port int, statementLimit time.Duration) string {
+func dsn(dbname string, c config.Credentials, up cluster.Upstream, statementLimit time.Duration) string {
+	host := up.Host
 	sslmode := "prefer"
 	if host != "" && host[0] == '/' {
 		sslmode = "disable"
@@ -109,7 +110,7 @@ func dsn(dbname string, c config.Credentials, host string, port int, statementLi
 	words := []word{
 		{"dbname", dbname},
 		{"host", host},
-		{"port", strconv.Itoa(port)},
+		{"port", up.Ports()},
 		{"sslmode", sslmode},
 		{"connect_timeout", "3"},
 		{"application_name", "pgregent"},
@@ -120,6 +121,9 @@ func dsn(dbname string, c config.Credentials, host string, port int, statementLi
 	}
 	if c.HasPassword {
 		words = append(words, word{"password", c.Password})
+	}
+	if up.Several() {
+		words = append(words, word{"target_session_attrs", "read-write"})
 	}
 	return conninfo(append(words, goWords(c)...))
 }
@@ -203,7 +207,7 @@ func (s *Server) localAddress() (host string, port int) {
 func (s *Server) pool() (*sql.DB, error) {
 	cfg := s.config()
 	host, port := s.localAddress()
-	want := dsn(database(cfg), cfg.Superuser, host, port, probeLimit)
+	want := dsn(database(cfg), cfg.Superuser, cluster.Upstream{Host: host, Port: port}, probeLimit)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.probe != nil && s.probeDSN == want {
@@ -235,14 +239,14 @@ func (s *Server) closeConnections() {
 func (s *Server) withLocal(ctx context.Context, f func(context.Context, *sql.Conn) error) error {
 	cfg := s.config()
 	host, port := s.localAddress()
-	return withConn(ctx, dsn(database(cfg), cfg.Superuser, host, port, 0), noLimit, f)
+	return withConn(ctx, dsn(database(cfg), cfg.Superuser, cluster.Upstream{Host: host, Port: port}, 0), noLimit, f)
 }
 
 // withUpstream runs f on one connection to up, with a time limit per answer.
 func (s *Server) withUpstream(ctx context.Context, up cluster.Upstream, f func(context.Context, *sql.Conn) error) error {
 	cfg := s.config()
 	const limit = 3 * time.Second
-	return withConn(ctx, dsn(database(cfg), rewindUser(cfg), up.Host, up.Port, limit), limit, f)
+	return withConn(ctx, dsn(database(cfg), rewindUser(cfg), up, limit), limit, f)
 }
 
 // withConn opens one connection, runs f, closes it. When ctx ends, the

@@ -2,7 +2,6 @@ package postgres
 
 import (
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/pgregent/pgregent/core/cluster"
@@ -72,9 +71,12 @@ func primaryConninfo(cfg config.Postgres, up cluster.Upstream, major int) string
 	case c.HasPassword:
 		words = append(words, word{"password", c.Password})
 	}
-	words = append(words, word{"host", up.Host}, word{"port", strconv.Itoa(up.Port)})
+	words = append(words, word{"host", up.Host}, word{"port", up.Ports()})
 	defaults := map[string]string{
 		"sslmode": "prefer", "application_name": cfg.Name, "gssencmode": "prefer", "channel_binding": "prefer",
+	}
+	if up.Several() {
+		defaults["target_session_attrs"] = "read-write"
 	}
 	if major >= 17 {
 		defaults["sslnegotiation"] = "postgres"
@@ -100,8 +102,16 @@ func clientWords(dbname string, c config.Credentials, up cluster.Upstream, major
 	if c.Username != "" {
 		words = append(words, word{"user", c.Username})
 	}
-	words = append(words, word{"host", up.Host}, word{"port", strconv.Itoa(up.Port)})
-	return append(words, sslWords(c, major)...)
+	words = append(words, word{"host", up.Host}, word{"port", up.Ports()})
+	if up.Several() {
+		words = append(words, word{"target_session_attrs", "read-write"})
+	}
+	for _, w := range sslWords(c, major) {
+		if w.name != "target_session_attrs" || !up.Several() {
+			words = append(words, w)
+		}
+	}
+	return words
 }
 
 // goWords are the words of an authentication entry that lib/pq knows. It

@@ -209,7 +209,7 @@ FROM pg_catalog.pg_control_checkpoint() c`).Scan(&u.timeline, &u.checkpointed, &
 func (s *Server) askHistory(ctx context.Context, up cluster.Upstream, tl cluster.Timeline) (cluster.History, error) {
 	cfg := s.config()
 	var text []byte
-	source := dsn(database(cfg), cfg.Replication, up.Host, up.Port, probeLimit) + " replication='true'"
+	source := dsn(database(cfg), cfg.Replication, up, probeLimit) + " replication='true'"
 	err := withConn(ctx, source, probeLimit, func(ctx context.Context, c *sql.Conn) error {
 		var name string
 		return c.QueryRowContext(ctx, "TIMELINE_HISTORY "+strconv.FormatUint(uint64(tl), 10)).Scan(&name, &text)
@@ -272,7 +272,7 @@ func (s *Server) replayTimeline(ctx context.Context, otherwise cluster.Timeline)
 	cfg := s.config()
 	host, port := s.localAddress()
 	var tl cluster.Timeline
-	source := dsn(database(cfg), cfg.Replication, host, port, probeLimit) + " replication='true'"
+	source := dsn(database(cfg), cfg.Replication, cluster.Upstream{Host: host, Port: port}, probeLimit) + " replication='true'"
 	err := withConn(ctx, source, probeLimit, func(ctx context.Context, c *sql.Conn) error {
 		var id, lsn string
 		var dbname sql.NullString

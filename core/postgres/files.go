@@ -120,10 +120,16 @@ func passFile(entries []passEntry) string {
 	return b.String()
 }
 
-// writePassFile writes the password file for connections to host and port
-// with all our users at once, so that one use does not spoil another.
-func writePassFile(cfg config.Postgres, host string, port int) error {
-	text := passFile([]passEntry{{host, port, cfg.Replication}, {host, port, cfg.Rewind}, {host, port, cfg.Superuser}})
+// writePassFile writes the password file for connections to up with all our
+// users at once, so that one use does not spoil another.
+func writePassFile(cfg config.Postgres, up cluster.Upstream) error {
+	var entries []passEntry
+	for _, a := range up.Addresses() {
+		for _, c := range []config.Credentials{cfg.Replication, cfg.Rewind, cfg.Superuser} {
+			entries = append(entries, passEntry{a.Host, a.Port, c})
+		}
+	}
+	text := passFile(entries)
 	if cfg.PgPass == "" || text == "" {
 		return nil
 	}
@@ -135,7 +141,7 @@ func writePassFile(cfg config.Postgres, host string, port int) error {
 }
 
 func (s *Server) writePassFor(up cluster.Upstream) error {
-	return writePassFile(s.config(), up.Host, up.Port)
+	return writePassFile(s.config(), up)
 }
 
 // passEnv is the environment of programs that connect to another server.

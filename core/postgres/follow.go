@@ -29,10 +29,7 @@ func (s *Server) setFollowing(known bool, up *cluster.Upstream) {
 func (s *Server) Wants(up *cluster.Upstream) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !s.followKnown || (up == nil) != (s.following == nil) {
-		return true
-	}
-	return up != nil && (up.Host != s.following.Host || up.Port != s.following.Port)
+	return !s.followKnown || !s.following.Same(up)
 }
 
 // Follow points the running standby at another upstream by a reload. A
@@ -47,7 +44,7 @@ func (s *Server) Follow(ctx context.Context, up *cluster.Upstream) error {
 	if err != nil {
 		recovering = true // still on its way; then the signal file decides
 	}
-	if !recovering || !signalledStandby(dir) {
+	if !recovering || !signalledStandby(dir) || s.mustRestart(up) {
 		return s.restart(ctx, cluster.StartOptions{Standby: true, Upstream: up})
 	}
 	if _, err := s.writeConf(ctx, role{standby: true, up: up}); err != nil {
@@ -136,6 +133,7 @@ func (s *Server) writtenUpstream() *cluster.Upstream {
 		return nil
 	}
 	var up *cluster.Upstream
+	remote := s.remote()
 	for line := range strings.SplitSeq(string(text), "\n") {
 		if lineName(line) != "primary_conninfo" {
 			continue
@@ -144,6 +142,10 @@ func (s *Server) writtenUpstream() *cluster.Upstream {
 		value = strings.Trim(strings.TrimSpace(value), "'")
 		words := parseConninfo(strings.NewReplacer("''", "'", `\\`, `\`).Replace(value))
 		up = nil
+		if remote != nil && words["host"] == remote.Host && words["port"] == remote.Ports() {
+			up = remote
+			continue
+		}
 		if port, err := strconv.Atoi(words["port"]); err == nil && words["host"] != "" {
 			up = &cluster.Upstream{Host: words["host"], Port: port}
 		}

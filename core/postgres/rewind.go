@@ -90,13 +90,15 @@ func (s *Server) rewindArgs(up cluster.Upstream) ([]string, error) {
 		return nil, err
 	}
 	words := clientWords(database(cfg), rewindUser(cfg), up, major)
-	words = append(words, word{"target_session_attrs", "read-write"})
+	if !up.Several() { // else it is there already
+		words = append(words, word{"target_session_attrs", "read-write"})
+	}
 	args := []string{"-D", cfg.DataDir, "--source-server=" + conninfo(words)}
 	inside := !outside(cfg)
 	if !inside && major >= 15 {
 		args = append(args, "--config-file="+filepath.Join(configDir(cfg), "postgresql.conf"))
 	}
-	if command, _ := parameter(cfg.RecoveryConf, "restore_command"); command != "" && (inside || major >= 15) {
+	if command, _ := parameter(withStandbyCluster(cfg, &up), "restore_command"); command != "" && (inside || major >= 15) {
 		args = append(args, "--restore-target-wal")
 	}
 	return args, nil

@@ -141,10 +141,10 @@ func TestBootstrapCreatesRoles(t *testing.T) {
 		t.Errorf("got %+v", in)
 	}
 	for _, c := range []config.Credentials{cfg.Superuser, cfg.Rewind, cfg.Replication} {
-		must(t, withConn(ctx, dsn("postgres", c, "127.0.0.1", cfg.Port, time.Second), time.Second,
+		must(t, withConn(ctx, dsn("postgres", c, cluster.Upstream{Host: "127.0.0.1", Port: cfg.Port}, time.Second), time.Second,
 			func(ctx context.Context, c *sql.Conn) error { return execSQL(ctx, c, "SELECT 1") }))
 	}
-	must(t, withConn(ctx, dsn("postgres", cfg.Rewind, "127.0.0.1", cfg.Port, time.Second), time.Second,
+	must(t, withConn(ctx, dsn("postgres", cfg.Rewind, cluster.Upstream{Host: "127.0.0.1", Port: cfg.Port}, time.Second), time.Second,
 		func(ctx context.Context, c *sql.Conn) error {
 			return execSQL(ctx, c, "SELECT pg_catalog.pg_read_binary_file('PG_VERSION')")
 		}))

@@ -114,7 +114,7 @@ func (s *Server) changeSlots(ctx context.Context, changes []cluster.SlotChange) 
 		if where != home {
 			name = list[0].Database
 		}
-		err := withConn(ctx, dsn(name, cfg.Superuser, host, port, 0), noLimit, func(ctx context.Context, c *sql.Conn) error {
+		err := withConn(ctx, dsn(name, cfg.Superuser, cluster.Upstream{Host: host, Port: port}, 0), noLimit, func(ctx context.Context, c *sql.Conn) error {
 			for _, ch := range list {
 				if err := s.changeSlot(ctx, c, ch, lost); err != nil {
 					return err

@@ -156,8 +156,7 @@ func standbyCluster(s *cluster.NodeStatus) bool {
 }
 
 func hasUpstream(config *cluster.Object) bool {
-	sc := config.Object("standby_cluster")
-	return sc.Has("host") || sc.Has("port") || sc.Has("restore_command")
+	return cluster.IsStandbyCluster(config)
 }
 
 func syncStandby(s *cluster.NodeStatus) bool   { return listed(s, "on") }
