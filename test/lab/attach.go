@@ -16,7 +16,7 @@ import (
 func Attach(t testing.TB, password string) *Lab {
 	t.Helper()
 	dir := t.TempDir()
-	l := &Lab{T: t, dir: dir, cred: credentials(t, dir), password: password}
+	l := &Lab{T: t, dir: dir, cred: credentials(t, dir), password: password, scope: Scope}
 	l.http = l.client()
 	return l
 }

@@ -17,7 +17,7 @@ func (l *Lab) keys(f func(conn *zk.Conn, base string)) {
 		l.T.Fatal(err)
 	}
 	defer conn.Close()
-	f(conn, cluster.Path("service", Scope))
+	f(conn, cluster.Path("service", l.scope))
 }
 
 // RemoveKeys deletes everything below the cluster's path in ZooKeeper, as an

@@ -1,6 +1,7 @@
 package lab
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math/rand/v2"
@@ -21,12 +22,15 @@ import (
 	"github.com/pgregent/pgregent/zkdcs/zktest"
 )
 
-// Scope is the name of every lab cluster.
+// Scope is the name of every lab cluster that has no other.
 const Scope = "lab"
 
 // Options shape a lab.
 type Options struct {
 	Nodes int
+	// Scope is the cluster's name, and Prefix begins the names of its nodes;
+	// "": Scope and pg. Two clusters on one store need their own.
+	Scope, Prefix string
 	// DCS is YAML under bootstrap.dcs, without indentation; see defaults.
 	DCS string
 	// Node adds YAML to one node's file; may be nil.
@@ -58,6 +62,7 @@ type Lab struct {
 	// elsewhere is Options.Hosts.
 	elsewhere Hosts
 	hba       []string
+	scope     string
 	// password is the superuser's, "" for the lab's own.
 	password string
 }
@@ -110,7 +115,7 @@ func New(t testing.TB, o Options) *Lab {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l := &Lab{T: t, dir: dir, cred: credentials(t, dir), stores: o.ZooKeeper, elsewhere: o.Hosts, hba: o.HBA}
+	l := &Lab{T: t, dir: dir, cred: credentials(t, dir), stores: o.ZooKeeper, elsewhere: o.Hosts, hba: o.HBA, scope: cmp.Or(o.Scope, Scope)}
 	l.http = l.client()
 	t.Cleanup(l.end)
 	if len(l.stores) == 0 {
@@ -118,7 +123,7 @@ func New(t testing.TB, o Options) *Lab {
 		l.stores = []string{l.ZK.Addr()}
 	}
 	for i := range o.Nodes {
-		l.Nodes = append(l.Nodes, l.newNode(fmt.Sprintf("pg%d", i+1), o))
+		l.Nodes = append(l.Nodes, l.newNode(fmt.Sprintf("%s%d", cmp.Or(o.Prefix, "pg"), i+1), o))
 	}
 	if o.Lazy {
 		return l
@@ -190,7 +195,7 @@ func (l *Lab) Leader() *Node {
 			continue
 		}
 		for _, m := range members(doc) {
-			if cluster.Text(m.Get("role")) == "leader" {
+			if isLeader(m) {
 				return l.Node(cluster.Text(m.Get("name")))
 			}
 		}
@@ -257,8 +262,8 @@ func healthyDoc(doc *cluster.Object, want int) string {
 	leaders, streaming, timelines := 0, 0, map[string]bool{}
 	for _, m := range members(doc) {
 		timelines[cluster.Text(m.Get("timeline"))] = true
-		switch {
-		case cluster.Text(m.Get("role")) == "leader" && cluster.Text(m.Get("state")) == "running":
+		switch state := cluster.Text(m.Get("state")); {
+		case isLeader(m) && (state == "running" || state == "streaming"):
 			leaders++
 		case cluster.Text(m.Get("state")) == "streaming", cluster.Text(m.Get("role")) == "replica" && cluster.Text(m.Get("state")) == "running" && cluster.Text(m.Get("lag")) == "0":
 			streaming++
@@ -268,6 +273,12 @@ func healthyDoc(doc *cluster.Object, want int) string {
 		return doc.String()
 	}
 	return ""
+}
+
+// isLeader reports a row of the holder of the lock, also in a standby cluster.
+func isLeader(row *cluster.Object) bool {
+	role := cluster.Text(row.Get("role"))
+	return role == "leader" || role == "standby_leader"
 }
 
 func members(doc *cluster.Object) []*cluster.Object {
@@ -333,7 +344,7 @@ func BinDir() string {
 // Patronictl runs Debian's patronictl against the cluster.
 func (l *Lab) Patronictl(ctx context.Context, args ...string) (string, error) {
 	conf := filepath.Join(l.dir, "patronictl.yml")
-	text := "scope: " + Scope + "\nzookeeper:\n  hosts: ['" + strings.Join(l.stores, "','") + "']\n"
+	text := "scope: " + l.scope + "\nzookeeper:\n  hosts: ['" + strings.Join(l.stores, "','") + "']\n"
 	if err := os.WriteFile(conf, []byte(text), 0o644); err != nil {
 		return "", err
 	}

@@ -100,7 +100,7 @@ postgresql:
   pg_hba:
 %s
 %s
-`, Scope, n.Name, n.host, n.RESTPort, n.host, n.RESTPort, strings.Join(n.lab.stores, "','"), indent(dcs, "    "),
+`, n.lab.scope, n.Name, n.host, n.RESTPort, n.host, n.RESTPort, strings.Join(n.lab.stores, "','"), indent(dcs, "    "),
 		n.host, n.SQLPort, n.host, n.SQLPort, n.DataDir, BinDir(),
 		filepath.Join(filepath.Dir(n.DataDir), "pgpass"), superuser, superPass, filepath.Dir(n.DataDir), n.lab.pgHBA(), extra)
 	if err := os.WriteFile(n.Config, []byte(text), 0o644); err != nil {
