@@ -32,6 +32,10 @@ type job struct {
 // quickJobs are the kinds of work that end by themselves within seconds.
 var quickJobs = map[string]bool{"reload": true, "follow": true, "check divergence": true}
 
+// stoppingJobs are the kinds of work that leave PostgreSQL down for the next
+// step, which is due also if the cluster is paused meanwhile.
+var stoppingJobs = map[string]bool{"hand-over": true, "demote": true, "demote cluster": true, "rewind": true, "clone": true}
+
 // outcome is what a job hands back to the loop.
 type outcome struct {
 	err error
@@ -54,6 +58,7 @@ func (a *Agent) startJob(ctx context.Context, kind string, primary bool, work fu
 		a.writable.Store(true)
 	}
 	j.quick = quickJobs[kind]
+	a.s.unfinished = a.s.unfinished || stoppingJobs[kind]
 	done := a.s.jobDone
 	go func() {
 		defer cancel()

@@ -158,6 +158,7 @@ func (a *Agent) observePostgres(ctx context.Context) {
 	}
 	if i.Running && i.Ready {
 		s.startFailed = false
+		s.unfinished = s.unfinished && s.job != nil
 	}
 	if !a.o.Store.Lease().Held() {
 		s.promoteFailed = false

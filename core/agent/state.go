@@ -55,9 +55,12 @@ type state struct {
 	remoteAsked   lease.Instant // when the server outside last could not tell
 
 	promoteFailed bool
-	rewindTries   int
-	seenSystemID  bool
-	interrupted   bool
+	// unfinished is set by work that takes PostgreSQL down, until it runs
+	// again.
+	unfinished   bool
+	rewindTries  int
+	seenSystemID bool
+	interrupted  bool
 
 	restart *request
 	reinit  *request
@@ -146,6 +149,7 @@ func (a *Agent) view() decide.View {
 		v.CopySlots = s.slots.copy
 	}
 	a.aboutRemote(&v)
+	v.Unfinished = s.unfinished
 	v.FollowsTarget = !a.o.Postgres.Wants(decide.Target(v))
 	return v
 }

@@ -84,7 +84,7 @@ func Rules() []Rule {
 	var all []Rule
 	for _, group := range [][]Rule{
 		identityRules(), jobRules(), safetyRules(), fenceRules(), watchdogRules(), busyRules(), failsafeRules(), pauseRules(), emptyRules(),
-		standbyClusterRules(), downRules(), standbyLeaderRules(), leaderRules(), raceRules(), copyRules(), followRules(),
+		standbyClusterRules(), downRules(), requestRules(), standbyLeaderRules(), leaderRules(), raceRules(), copyRules(), followRules(),
 	} {
 		all = append(all, group...)
 	}

@@ -96,7 +96,8 @@ func stopped(names ...string) []cluster.Member {
 }
 
 func cases() []testCase {
-	return slices.Concat(leaderCases(), standbyCases(), downCases(), failsafeCases(), watchdogCases(), syncCases(), slotCopyCases(), standbyClusterCases())
+	all := slices.Concat(leaderCases(), standbyCases(), downCases(), failsafeCases(), watchdogCases(), syncCases(), slotCopyCases())
+	return slices.Concat(all, standbyClusterCases(), requestCases())
 }
 
 func leaderCases() []testCase {
@@ -147,7 +148,10 @@ func leaderCases() []testCase {
 		}, Wait, "adopted-unproven", ""},
 		{"pause: leader leads", healthy, func(v *View) { v.Settings.Pause = true }, Lead, "paused-lead", ""},
 		{"pause: a primary without lease goes on", healthy, func(v *View) { v.Settings.Pause, v.Lease, v.StoreErr = true, lease.Lease{}, "silent" }, Wait, "paused", ""},
-		{"pause: a running primary takes the free lock", healthy, func(v *View) { v.Settings.Pause, v.Lease = true, lease.Lease{}; free(v) }, Acquire, "paused-primary", ""},
+		{"pause: a running primary takes the free lock", healthy, func(v *View) {
+			v.Settings.Pause, v.Lease, v.Peers = true, lease.Lease{}, []Peer{{Name: "b", Reachable: true, Primary: true, Timeline: 1}}
+			free(v)
+		}, Acquire, "paused-primary", ""},
 		{"pause: a stopped leader releases", healthy, func(v *View) { v.Settings.Pause = true; down(v) }, Release, "paused-release", ""},
 		{"pause: switchover to a named candidate", healthy, func(v *View) {
 			v.Settings.Pause, v.Cluster.Failover, v.Peers = true, cluster.Failover{Leader: "a", Candidate: "b"}, []Peer{peer("b", 5000)}
@@ -155,7 +159,7 @@ func leaderCases() []testCase {
 		{"pause: the candidate takes the lock", standbyOf, func(v *View) {
 			v.Settings.Pause, v.Cluster.Failover = true, cluster.Failover{Candidate: "a"}
 			free(v)
-		}, Acquire, "paused-candidate", ""},
+		}, AskPeers, "paused-candidate", ""},
 		{"pause: the candidate with the lock promotes", standbyOf, func(v *View) { v.Settings.Pause, v.Lease, v.Won = true, proven(0), true }, Promote, "paused-promote", ""},
 		{"pause: a standby follows the new leader", standbyOf, func(v *View) { v.Settings.Pause, v.FollowsTarget = true, false }, Follow, "paused-follow", ""},
 		{"pause: restart on request", standbyOf, func(v *View) { v.Settings.Pause, v.Restart = true, true }, Restart, "paused-restart", ""},
@@ -276,7 +280,7 @@ func standbyCases() []testCase {
 			v.Cluster.Failover, v.Cluster.Status.Released = cluster.Failover{Leader: "b", Candidate: "a"}, 8
 			v.Cluster.History = cluster.History{{Timeline: 1}}
 		}, AskPeers, "race-ask", ""},
-		{"manual failover without a leader", standbyOf, func(v *View) { free(v); v.Cluster.Failover = cluster.Failover{Candidate: "a"} }, Acquire, "race-candidate", ""},
+		{"manual failover without a leader: asks first", standbyOf, func(v *View) { free(v); v.Cluster.Failover = cluster.Failover{Candidate: "a"} }, AskPeers, "race-failover", ""},
 		{"lock free: a peer with more log of an old timeline", standbyOf, func(v *View) {
 			free(v)
 			v.Instance.Timeline = 2

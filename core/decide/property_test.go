@@ -44,6 +44,10 @@ func anyView(t *rapid.T) View {
 	if flag("request") {
 		v.Cluster.Failover = cluster.Failover{Leader: rapid.SampledFrom([]string{"", "a", "b"}).Draw(t, "from"), Candidate: rapid.SampledFrom([]string{"a", "b", "c"}).Draw(t, "to")}
 	}
+	v.Unfinished, v.RemoteSilent = flag("unfinished"), flag("remote silent")
+	if flag("standby cluster") {
+		remoteSettings(&v)
+	}
 	v.Divergence = cluster.Divergence(rapid.IntRange(0, 2).Draw(t, "divergence"))
 	if flag("job") {
 		v.Job = &Job{Kind: "work", Primary: flag("job primary"), Stopping: flag("job stopping")}
@@ -59,7 +63,12 @@ func TestNobodyBecomesOrStaysPrimaryWithoutALease(t *testing.T) {
 			return
 		}
 		switch d.Verb {
-		case StartPrimary, Promote, Lead, HandOver:
+		case Lead:
+			if v.standbyCluster() && v.Instance.Standby {
+				return // it leads nothing writable
+			}
+			fallthrough
+		case StartPrimary, Promote, HandOver, DemoteCluster:
 			t.Fatalf("%s by %q without a valid lease", d.Verb, d.Rule)
 		}
 	})
@@ -88,6 +97,33 @@ func TestWithoutTheStoreNobodyTakesOrGivesAwayTheLock(t *testing.T) {
 		switch d := Decide(v); d.Verb {
 		case Acquire, Bootstrap, Clone, Rewind, Reclone:
 			t.Fatalf("%s by %q without the store", d.Verb, d.Rule)
+		}
+	})
+}
+
+func TestNobodyBecomesPrimaryInAStandbyCluster(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		v := anyView(t)
+		v.Settings.Pause = rapid.Bool().Draw(t, "pause")
+		remoteSettings(&v)
+		switch d := Decide(v); d.Verb {
+		case StartPrimary, Promote:
+			t.Fatalf("%s by %q in a standby cluster", d.Verb, d.Rule)
+		}
+	})
+}
+
+func TestNothingIsStoppedOrStartedInPause(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		v := anyView(t)
+		v.Settings.Pause = true
+		_, asked := v.request()
+		asked = asked || v.Restart || v.Reinit || v.Won
+		switch d := Decide(v); d.Verb {
+		case StartPrimary, StartStandby, Promote, HandOver, DemoteCluster, Demote, Restart, Clone, Reclone, Rewind, Bootstrap:
+			if !asked && !v.finishing() {
+				t.Fatalf("%s by %q in pause, and nobody asked for it", d.Verb, d.Rule)
+			}
 		}
 	})
 }

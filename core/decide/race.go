@@ -17,10 +17,6 @@ const candidateGrace = 5 * time.Second
 
 func raceRules() []Rule {
 	racing := func(v View) bool { return v.unlocked() && v.standby() }
-	named := func(v View) bool {
-		f, ok := v.request()
-		return ok && f.Candidate == v.Self
-	}
 	return []Rule{
 		{
 			Name: "no-answer",
@@ -48,8 +44,8 @@ func raceRules() []Rule {
 			Name: "race-not-synchronous",
 			Doc:  "The lock is free, but this node may lack commits that were confirmed: it is not in the sync key.",
 			When: func(v View) bool {
-				f, ok := v.request()
-				return racing(v) && v.barred() && !(ok && f.Leader == "" && f.Candidate == v.Self)
+				f, _ := v.election()
+				return racing(v) && v.barred() && !(v.named() && f.Leader == "")
 			},
 			Then: func(v View) Decision {
 				return Decision{Verb: Wait, Again: raceAgain, Reason: "not the healthiest: the sync key does not list me"}
@@ -67,20 +63,30 @@ func raceRules() []Rule {
 			Name: "race-candidate",
 			Doc:  "An operator named this node and it has everything that the old leader wrote before it released the lock: it takes the lock at once.",
 			When: func(v View) bool {
-				f, _ := v.request()
+				f, _ := v.election()
 				status := v.Cluster.Status
-				return racing(v) && named(v) && (f.Leader == "" || v.standbyCluster() ||
-					(status.Released != 0 && v.Instance.Position() >= status.Optime && v.Instance.Timeline >= v.Cluster.History.ClusterTimeline()))
+				return racing(v) && v.named() && f.Leader != "" && (v.standbyCluster() ||
+					(status.Released != 0 && v.Instance.Position() >= status.Optime && !v.outdated()))
 			},
 			Then: func(v View) Decision {
 				return Decision{Verb: Acquire, Reason: fmt.Sprintf("named as the candidate, at %v of %v", v.Instance.Position(), v.Cluster.Status.Optime)}
 			},
 		},
 		{
-			Name: "race-lag",
-			Doc:  "The lock is free, but this node is further behind than maximum_lag_on_failover.",
+			Name: "race-failover",
+			Doc:  "An operator asked for a failover to this node, and there is no leader: it takes the lock, unless somebody runs as primary.",
 			When: func(v View) bool {
-				return racing(v) && v.Instance.Position()+v.Settings.MaximumLagOnFailover < v.Cluster.Status.Optime
+				f, _ := v.election()
+				return racing(v) && v.named() && f.Leader == "" && !v.outdated()
+			},
+			Then: func(v View) Decision { return takeOver(v, "") },
+		},
+		{
+			Name: "race-lag",
+			Doc:  "The lock is free, but this node is further behind than maximum_lag_on_failover, and no operator asked for a failover.",
+			When: func(v View) bool {
+				_, requested := v.election()
+				return racing(v) && !requested && v.Instance.Position()+v.Settings.MaximumLagOnFailover < v.Cluster.Status.Optime
 			},
 			Then: func(v View) Decision {
 				return Decision{Verb: Wait, Again: raceAgain, Reason: fmt.Sprintf("not the healthiest: at %v, the leader was at %v, more than %d bytes ahead",
@@ -91,7 +97,7 @@ func raceRules() []Rule {
 			Name: "race-timeline",
 			Doc:  "The lock is free, but this node is on an older timeline than the cluster (check_timeline).",
 			When: func(v View) bool {
-				return racing(v) && v.Settings.CheckTimeline && !v.standbyCluster() && v.Instance.Timeline < v.Cluster.History.ClusterTimeline()
+				return racing(v) && v.Settings.CheckTimeline && v.outdated()
 			},
 			Then: func(v View) Decision {
 				return Decision{Verb: Wait, Again: raceAgain, Reason: fmt.Sprintf("my timeline %d is behind the cluster's %d", v.Instance.Timeline, v.Cluster.History.ClusterTimeline())}
@@ -125,7 +131,7 @@ func race(v View) Decision {
 
 // outrun says why another node should take the free lock, "" if none should.
 func outrun(v View) string {
-	f, requested := v.request()
+	f, requested := v.election()
 	mine := v.Instance.Position()
 	for _, p := range v.Peers {
 		switch {

@@ -16,16 +16,20 @@ func identityRules() []Rule {
 		{
 			Name: "foreign-data",
 			Doc:  "The data directory has another system identifier than the cluster: the agent ends and leaves it alone.",
-			When: func(v View) bool {
-				id := v.Cluster.SystemID()
-				return id != "" && v.Instance.SystemID != "" && id != v.Instance.SystemID && !v.Settings.Pause
-			},
-			Then: func(v View) Decision {
-				return Decision{Verb: Exit, Reason: fmt.Sprintf(
-					"system ID mismatch, node %s belongs to a different cluster: %s != %s", v.Self, v.Cluster.SystemID(), v.Instance.SystemID)}
-			},
+			When: func(v View) bool { return v.foreign() && !v.Settings.Pause },
+			Then: func(v View) Decision { return Decision{Verb: Exit, Reason: mismatch(v)} },
 		},
 	}
+}
+
+// foreign reports that the data belong to another cluster.
+func (v View) foreign() bool {
+	id := v.Cluster.SystemID()
+	return id != "" && v.Instance.SystemID != "" && id != v.Instance.SystemID
+}
+
+func mismatch(v View) string {
+	return fmt.Sprintf("system ID mismatch, node %s belongs to a different cluster: %s != %s", v.Self, v.Cluster.SystemID(), v.Instance.SystemID)
 }
 
 func jobRules() []Rule {
@@ -135,87 +139,4 @@ func reclaim(v View) Decision {
 		}
 	}
 	return Decision{Verb: Acquire, Reason: "nobody holds the lock and this node runs as the only primary on the newest timeline"}
-}
-
-func pauseRules() []Rule {
-	paused := func(v View) bool { return v.Settings.Pause }
-	return []Rule{
-		{
-			Name: "paused-hand-over",
-			Doc:  "In pause a switchover to a named candidate is still carried out.",
-			When: func(v View) bool {
-				f, ok := v.request()
-				return paused(v) && ok && f.Candidate != "" && f.ScheduledAt.IsZero() && v.holds() && v.Instance.Primary()
-			},
-			Then: handOver,
-		},
-		{
-			Name: "paused-candidate",
-			Doc:  "In pause the named candidate takes the free lock.",
-			When: func(v View) bool {
-				f, ok := v.request()
-				return paused(v) && ok && f.Candidate == v.Self && v.unlocked() && v.standby()
-			},
-			Then: func(v View) Decision { return Decision{Verb: Acquire, Reason: "named as the candidate in pause"} },
-		},
-		{
-			Name: "paused-promote",
-			Doc:  "In pause the candidate that took the lock is promoted.",
-			When: func(v View) bool {
-				return paused(v) && v.holds() && v.standby() && v.Won && !v.standbyCluster()
-			},
-			Then: func(v View) Decision {
-				return Decision{Verb: Promote, Reason: "took the lock as the named candidate in pause"}
-			},
-		},
-		{
-			Name: "paused-release",
-			Doc:  "In pause a leader whose PostgreSQL stopped or became a standby gives the lock up.",
-			When: func(v View) bool {
-				return paused(v) && v.Lease.Held() && (!v.Instance.Running || (v.standby() && !v.standbyCluster()))
-			},
-			Then: func(v View) Decision {
-				return Decision{Verb: Release, Reason: "PAUSE: PostgreSQL is not a running primary"}
-			},
-		},
-		{
-			Name: "paused-lead",
-			Doc:  "In pause the leader goes on.",
-			When: func(v View) bool { return paused(v) && v.Lease.Held() },
-			Then: func(v View) Decision {
-				return Decision{Verb: Lead, Reason: "PAUSE: I am " + v.Self + ", the leader with the lock"}
-			},
-		},
-		{
-			Name: "paused-primary",
-			Doc:  "In pause a running primary of this cluster takes a free lock.",
-			When: func(v View) bool {
-				return paused(v) && v.unlocked() && v.Instance.Ready && v.Instance.Primary() &&
-					(v.Cluster.SystemID() == "" || v.Cluster.SystemID() == v.Instance.SystemID)
-			},
-			Then: func(View) Decision {
-				return Decision{Verb: Acquire, Reason: "PAUSE: running primary takes the free lock"}
-			},
-		},
-		{
-			Name: "paused-follow",
-			Doc:  "In pause a standby still follows a new leader.",
-			When: func(v View) bool { return paused(v) && v.led() && v.standby() && !v.FollowsTarget && Target(v) != nil },
-			Then: func(v View) Decision {
-				return Decision{Verb: Follow, Upstream: Target(v), Reason: "PAUSE: the leader is " + v.leader()}
-			},
-		},
-		{
-			Name: "paused-restart",
-			Doc:  "In pause an operator's restart is still carried out.",
-			When: func(v View) bool { return paused(v) && v.Restart },
-			Then: func(View) Decision { return Decision{Verb: Restart, Reason: "PAUSE: restart requested"} },
-		},
-		{
-			Name: "paused",
-			Doc:  "In pause nothing else is started, stopped, promoted or demoted.",
-			When: paused,
-			Then: func(View) Decision { return wait("PAUSE: no action") },
-		},
-	}
 }

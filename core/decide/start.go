@@ -17,10 +17,8 @@ func emptyRules() []Rule {
 		{
 			Name: "reinitialize",
 			Doc:  "An operator asked for a fresh copy of the leader.",
-			When: func(v View) bool { return v.Reinit && !v.Lease.Held() && v.leaderReady() },
-			Then: func(v View) Decision {
-				return Decision{Verb: Reclone, Upstream: upstream(v.Cluster.LeaderMember()), Reason: "reinitialize requested"}
-			},
+			When: View.reinitializable,
+			Then: reinitialize,
 		},
 		{
 			Name: "data-unusable",
@@ -102,6 +100,13 @@ func emptyRules() []Rule {
 			},
 		},
 	}
+}
+
+// reinitializable reports that the requested fresh copy can be made.
+func (v View) reinitializable() bool { return v.Reinit && !v.Lease.Held() && v.leaderReady() }
+
+func reinitialize(v View) Decision {
+	return Decision{Verb: Reclone, Upstream: upstream(v.Cluster.LeaderMember()), Reason: "reinitialize requested"}
 }
 
 // dataElsewhere reports that another member has data, so that the keys of a

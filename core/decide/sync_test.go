@@ -43,7 +43,7 @@ func syncCases() []testCase {
 		{"what the former leader has beyond the listed standbys was not confirmed", standbyOf, on(synced("b", 0, "a"), func(v *View) { v.Peers[0].Position = 6000 }), Acquire, "race", ""},
 		{"a failover to an asynchronous standby is the operator's choice", standbyOf, on(synced("b", 0, "c"), func(v *View) {
 			v.Cluster.Failover = cluster.Failover{Candidate: "a"}
-		}), Acquire, "race-candidate", ""},
+		}), Acquire, "race-failover", ""},
 		{"a switchover to an asynchronous standby is not", standbyOf, on(synced("b", 0, "c"), func(v *View) {
 			v.Cluster.Failover = cluster.Failover{Leader: "b", Candidate: "a"}
 		}), Wait, "race-not-synchronous", ""},

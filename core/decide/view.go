@@ -90,6 +90,10 @@ type View struct {
 	// CopySlots are logical slots of the leader that this standby lacks.
 	CopySlots []string
 
+	// Unfinished means that this agent took PostgreSQL down for work of which
+	// the last step, starting it again, is not done.
+	Unfinished bool
+
 	// Restart and Reinit are operators' requests that wait for their turn.
 	Restart bool
 	Reinit  bool
@@ -165,18 +169,6 @@ func (v View) down() bool {
 // standby reports a running server in recovery that answers.
 func (v View) standby() bool {
 	return v.Instance.Running && v.Instance.Ready && v.Instance.Standby
-}
-
-// request is the manual failover or switchover that is due, if any.
-func (v View) request() (cluster.Failover, bool) {
-	if v.Cluster == nil {
-		return cluster.Failover{}, false
-	}
-	f := v.Cluster.Failover
-	if !f.Pending() || (!f.ScheduledAt.IsZero() && v.Wall.Before(f.ScheduledAt)) {
-		return cluster.Failover{}, false
-	}
-	return f, true
 }
 
 // Target is the server that this node should follow: for the leader of a
