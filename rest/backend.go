@@ -33,6 +33,11 @@ type Backend interface {
 	// It returns ErrConditions, ErrStillStarting, a *BusyError, or what else
 	// went wrong. Its filters have been compared with Status already.
 	Restart(ctx context.Context, r RestartRequest) error
+	// ScheduleRestart keeps the restart for r.At. It returns ErrScheduled if
+	// another one is kept already, or what went wrong.
+	ScheduleRestart(ctx context.Context, r RestartRequest) error
+	// CancelRestart drops a scheduled restart; false if there is none.
+	CancelRestart(ctx context.Context) (bool, error)
 	// Reinitialize starts to replace the data directory by a fresh copy and
 	// returns at once. force ends other work first; fromLeader copies from
 	// the leader only. It returns a *BusyError while other work goes on.
@@ -59,7 +64,7 @@ type Candidate struct {
 
 func (c Candidate) usable() bool { return c.Reachable && !c.NoFailover && !c.WatchdogFailed }
 
-// RestartRequest is an immediate restart with its filters.
+// RestartRequest is a restart with its filters.
 type RestartRequest struct {
 	// Role restarts only a node of that role; "" for any.
 	Role cluster.Role
@@ -70,6 +75,10 @@ type RestartRequest struct {
 	Pending bool
 	// Timeout is how long the start may take.
 	Timeout time.Duration
+	// At is zero for a restart now. Shown is a scheduled request as it was
+	// made, for other readers; nil for one now.
+	At    time.Time
+	Shown *cluster.Object
 }
 
 // matches compares the filters with what is known of the node.
@@ -87,6 +96,8 @@ func (r RestartRequest) matches(s *cluster.NodeStatus) bool {
 var (
 	// ErrConditions means that a restart's filters do not match (any more).
 	ErrConditions = errors.New("restart conditions are not satisfied")
+	// ErrScheduled means that another restart is scheduled.
+	ErrScheduled = errors.New("another restart is already scheduled")
 	// ErrStillStarting means that PostgreSQL did not accept connections
 	// within the time-out, and is still trying.
 	ErrStillStarting = errors.New("postgres is still starting")

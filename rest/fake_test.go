@@ -32,6 +32,8 @@ type fakeAgent struct {
 
 	restart  func(RestartRequest) error
 	reinit   func(force, fromLeader bool) error
+	schedule func(RestartRequest) error
+	planned  bool
 	failsafe func(FailsafeRequest) (FailsafeGrant, error)
 	peers    map[string]Candidate
 	reloads  atomic.Int32
@@ -232,4 +234,12 @@ func send(t testing.TB, method, address, path, body string, header ...string) an
 		t.Fatalf("%s %s: %v", method, path, err)
 	}
 	return answer{resp.StatusCode, string(text), resp.Header}
+}
+
+func (f *fakeAgent) ScheduleRestart(_ context.Context, r RestartRequest) error { return f.schedule(r) }
+
+func (f *fakeAgent) CancelRestart(context.Context) (bool, error) {
+	was := f.planned
+	f.planned = false
+	return was, nil
 }

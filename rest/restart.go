@@ -21,12 +21,20 @@ func (s *Server) restart(c *gin.Context) {
 	if !ok {
 		return
 	}
-	r, no := parseRestart(o)
+	status := s.status()
+	if o.Has("schedule") && status.Settings.Pause {
+		text(c, http.StatusInternalServerError, "Can't schedule restart in the paused state")
+		return
+	}
+	r, no := parseRestart(o, time.Now())
 	if no != nil {
 		no.send(c)
 		return
 	}
-	status := s.status()
+	if !r.At.IsZero() {
+		s.scheduleRestart(c, r)
+		return
+	}
 	if r.Timeout == 0 {
 		r.Timeout = status.Settings.PrimaryStartTimeout
 	}
@@ -60,20 +68,41 @@ func (s *Server) sendRestart(c *gin.Context, err error) {
 	}
 }
 
-// cancelRestart has nothing to cancel: restarts cannot be scheduled.
+func (s *Server) scheduleRestart(c *gin.Context, r RestartRequest) {
+	err := s.backend.ScheduleRestart(c.Request.Context(), r)
+	switch {
+	case err == nil:
+		text(c, http.StatusAccepted, "Restart scheduled")
+	case errors.Is(err, ErrScheduled):
+		text(c, http.StatusConflict, "Another restart is already scheduled")
+	default:
+		s.log.LogAttrs(c, slog.LevelWarn, "restart was not scheduled", slog.Any("err", err))
+		text(c, http.StatusServiceUnavailable, "restart was not scheduled: "+err.Error())
+	}
+}
+
+// cancelRestart drops a scheduled restart.
 func (s *Server) cancelRestart(c *gin.Context) {
-	text(c, http.StatusNotFound, "no restarts are scheduled")
+	was, err := s.backend.CancelRestart(c.Request.Context())
+	switch {
+	case err != nil:
+		text(c, http.StatusServiceUnavailable, "scheduled restart not deleted: "+err.Error())
+	case was:
+		text(c, http.StatusOK, "scheduled restart deleted")
+	default:
+		text(c, http.StatusNotFound, "no restarts are scheduled")
+	}
 }
 
 // parseRestart reads the filters in the order of the body; the first bad one
 // is told.
-func parseRestart(o *cluster.Object) (RestartRequest, *refusal) {
+func parseRestart(o *cluster.Object, now time.Time) (RestartRequest, *refusal) {
 	var r RestartRequest
 	for key, v := range o.All() {
 		var no *refusal
 		switch key {
 		case "schedule":
-			no = badRequest("scheduled restart is not supported yet")
+			r.At, no = parseSchedule(v, "restart", now)
 		case "role":
 			r.Role, no = parseRole(v)
 		case "postgres_version":
@@ -89,7 +118,23 @@ func parseRestart(o *cluster.Object) (RestartRequest, *refusal) {
 			return r, no
 		}
 	}
+	if !r.At.IsZero() {
+		r.Shown = r.shown(o)
+	}
 	return r, nil
+}
+
+// shown is the request with the values as they are understood.
+func (r RestartRequest) shown(o *cluster.Object) *cluster.Object {
+	shown := o.Clone()
+	shown.Set("schedule", r.At.Format("2006-01-02T15:04:05.999999-07:00"))
+	if r.Role != "" {
+		shown.Set("role", string(r.Role))
+	}
+	if r.Timeout != 0 {
+		shown.Set("timeout", int64(r.Timeout/time.Second))
+	}
+	return shown
 }
 
 // parseRole reads a role; master is the old word for primary.

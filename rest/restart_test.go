@@ -44,7 +44,6 @@ func TestRestartRequest(t *testing.T) {
 		{`{"timeout": 0}`, 400, timeout, nil},
 		{`{"timeout": "x"}`, 400, timeout, nil},
 		{`{"restart_pending": false}`, 503, "restart conditions are not satisfied", nil},
-		{`{"schedule": "2036-01-01T00:00Z"}`, 400, "scheduled restart is not supported yet", nil},
 		{`{"foo": 1, "role": "any"}`, 400, "Unknown filter for the scheduled restart: foo", nil},
 		{`{"role": "any", "foo": 1}`, 400, role, nil},
 	} {
@@ -114,5 +113,52 @@ func TestReinitialize(t *testing.T) {
 		if (got == nil) != (c.want == nil) || got != nil && *got != *c.want {
 			t.Errorf("%s: got call %+v, want %+v", name, got, c.want)
 		}
+	}
+}
+
+func TestScheduledRestart(t *testing.T) {
+	const at = "2036-01-01T00:00Z"
+	for _, c := range []struct {
+		body  string
+		code  int
+		text  string
+		shown string // "": not called
+	}{
+		{`{"schedule": "` + at + `"}`, 202, "Restart scheduled", `{"schedule":"2036-01-01T00:00:00+00:00"}`},
+		{`{"timeout": "2min", "schedule": "2036-01-01 01:00+01", "role": "master", "restart_pending": true}`, 202, "Restart scheduled", `{"timeout":120,"schedule":"2036-01-01T01:00:00+01:00","role":"primary","restart_pending":true}`},
+		{`{"role": "replica", "schedule": "` + at + `"}`, 202, "Restart scheduled", `{"role":"replica","schedule":"2036-01-01T00:00:00+00:00"}`},
+		{`{"schedule": "2036-01-01T00:00"}`, 400, "Timezone information is mandatory for the scheduled restart", ""},
+		{`{"schedule": "2016-01-01T00:00Z"}`, 422, "Cannot schedule restart in the past", ""},
+		{`{"schedule": null}`, 422, "Unable to parse scheduled timestamp. It should be in an unambiguous format, e.g. ISO 8601", ""},
+		{`{"schedule": "` + at + `", "foo": 1}`, 400, "Unknown filter for the scheduled restart: foo", ""},
+	} {
+		f := newFake(t)
+		shown := ""
+		f.schedule = func(r RestartRequest) error { shown = r.Shown.String(); return nil }
+		a := send(t, "POST", serve(t, Options{Backend: f}), "/restart", c.body)
+		if a.code != c.code || a.body != c.text || shown != c.shown {
+			t.Errorf("%s: got %d %q and %s, want %d %q and %s", c.body, a.code, a.body, shown, c.code, c.text, c.shown)
+		}
+	}
+	f := newFake(t)
+	f.schedule = func(RestartRequest) error { return ErrScheduled }
+	server := serve(t, Options{Backend: f})
+	if a := send(t, "POST", server, "/restart", `{"schedule": "`+at+`"}`); a.code != 409 || a.body != "Another restart is already scheduled" {
+		t.Errorf("second schedule: got %d %q", a.code, a.body)
+	}
+	f.planned = true
+	for _, want := range []struct {
+		code int
+		text string
+	}{{200, "scheduled restart deleted"}, {404, "no restarts are scheduled"}} {
+		if a := send(t, "DELETE", server, "/restart", ""); a.code != want.code || a.body != want.text {
+			t.Errorf("DELETE: got %d %q, want %d %q", a.code, a.body, want.code, want.text)
+		}
+	}
+	status := *f.node.Load()
+	status.Settings.Pause = true
+	f.node.Store(&status)
+	if a := send(t, "POST", server, "/restart", `{"foo": 1, "schedule": "x"}`); a.code != 500 || a.body != "Can't schedule restart in the paused state" {
+		t.Errorf("in pause: got %d %q", a.code, a.body)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/pgregent/pgregent/core/agent"
 	"github.com/pgregent/pgregent/core/cluster"
 	"github.com/pgregent/pgregent/core/config"
+	"github.com/pgregent/pgregent/core/decide"
 	"github.com/pgregent/pgregent/rest"
 	"github.com/pgregent/pgregent/rest/client"
 )
@@ -24,6 +25,17 @@ func (b *backend) Reload() { go b.reload() }
 // Restart translates the agent's reasons.
 func (b *backend) Restart(ctx context.Context, r rest.RestartRequest) error {
 	return translate(b.Agent.Restart(ctx, r.Timeout))
+}
+
+// ScheduleRestart keeps a restart for its time.
+func (b *backend) ScheduleRestart(ctx context.Context, r rest.RestartRequest) error {
+	err := b.Agent.ScheduleRestart(ctx, decide.ScheduledRestart{
+		At: r.At, Role: r.Role, PostgresVersion: r.PostgresVersion, Pending: r.Pending,
+	}, r.Timeout, r.Shown)
+	if errors.Is(err, agent.ErrScheduled) {
+		return rest.ErrScheduled
+	}
+	return err
 }
 
 // Reinitialize copies from the leader in any case, so fromLeader adds nothing.

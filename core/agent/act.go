@@ -35,6 +35,10 @@ func (a *Agent) act(ctx context.Context, v decide.View, d decide.Decision) error
 		a.clearFailover(ctx, d)
 	case decide.ClearInitialize:
 		a.clearInitialize(ctx, d)
+	case decide.Unschedule:
+		a.log.Warn("scheduled restart dropped", "reason", d.Reason)
+		a.s.scheduled = nil
+		a.Wake()
 	case decide.Abort:
 		a.abort()
 	case decide.Lead:

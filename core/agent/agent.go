@@ -223,6 +223,9 @@ func (a *Agent) nextLook(d decide.Decision) time.Duration {
 	if d.Again > 0 {
 		again = min(again, d.Again)
 	}
+	if left := a.untilSchedule(time.Now()); left > 0 {
+		again = min(again, left)
+	}
 	if l := a.o.Store.Lease(); l.Held() {
 		now := a.now()
 		left := l.Remaining(now)

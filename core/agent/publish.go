@@ -100,6 +100,9 @@ func (a *Agent) memberData() cluster.MemberData {
 	if a.leaving.Load() {
 		d.Tags = withoutSync(d.Tags)
 	}
+	if s.scheduled != nil {
+		d.ScheduledRestart = s.scheduled.shown
+	}
 	if j := s.job; j != nil {
 		if j.state != "" {
 			d.State = j.state

@@ -62,6 +62,8 @@ type state struct {
 	seenSystemID bool
 	interrupted  bool
 
+	scheduled *scheduledRestart
+
 	restart *request
 	reinit  *request
 	slots   slotNews
@@ -149,7 +151,10 @@ func (a *Agent) view() decide.View {
 		v.CopySlots = s.slots.copy
 	}
 	a.aboutRemote(&v)
-	v.Unfinished = s.unfinished
+	v.Unfinished, v.Role = s.unfinished, a.role()
+	if s.scheduled != nil {
+		v.Scheduled = &s.scheduled.ScheduledRestart
+	}
 	v.FollowsTarget = !a.o.Postgres.Wants(decide.Target(v))
 	return v
 }

@@ -176,7 +176,9 @@ func (a *Agent) checkpointAfterPromote(ctx context.Context) {
 
 func (a *Agent) restart(ctx context.Context) {
 	asked := a.s.restart
-	a.s.restart = nil
+	if a.s.restart = nil; asked == nil {
+		asked = a.dueRestart()
+	}
 	standby := a.s.instance.Standby
 	up := decide.Target(a.view())
 	limit := asked.timeout
@@ -190,7 +192,10 @@ func (a *Agent) restart(ctx context.Context) {
 		if err == nil {
 			err = a.o.Postgres.Start(ctx, StartOptions{Standby: standby, Upstream: up, Timeout: max(limit, time.Second)})
 		}
-		return outcome{err: err, apply: func(*state) { asked.answer(err) }}
+		if err != nil && ctx.Err() == nil && a.o.Postgres.Observe(ctx).Running {
+			err = fmt.Errorf("%w: %w", ErrStillStarting, err)
+		}
+		return outcome{err: err, apply: func(s *state) { s.startFailed = err != nil; asked.answer(err) }}
 	})
 	a.s.job.state = cluster.StateRestarting
 }

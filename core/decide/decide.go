@@ -34,6 +34,7 @@ const (
 	ClearFailover   Verb = "clear-failover"   // blank the refused request
 	Restart         Verb = "restart"          // job: restart on request
 	CopySlots       Verb = "copy-slots"       // job: copy logical slots from Upstream, restart
+	Unschedule      Verb = "unschedule"       // drop the scheduled restart
 	DemoteCluster   Verb = "demote-cluster"   // job: stop in order and archive, keeping the lock
 	StepDown        Verb = "step-down"        // release the lock of a standby cluster, leave PostgreSQL alone
 )
@@ -84,7 +85,7 @@ func Rules() []Rule {
 	var all []Rule
 	for _, group := range [][]Rule{
 		identityRules(), jobRules(), safetyRules(), fenceRules(), watchdogRules(), busyRules(), failsafeRules(), pauseRules(), emptyRules(),
-		standbyClusterRules(), downRules(), requestRules(), standbyLeaderRules(), leaderRules(), raceRules(), copyRules(), followRules(),
+		standbyClusterRules(), downRules(), requestRules(), scheduleRules(), standbyLeaderRules(), leaderRules(), raceRules(), copyRules(), followRules(),
 	} {
 		all = append(all, group...)
 	}

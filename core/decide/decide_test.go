@@ -97,7 +97,7 @@ func stopped(names ...string) []cluster.Member {
 
 func cases() []testCase {
 	all := slices.Concat(leaderCases(), standbyCases(), downCases(), failsafeCases(), watchdogCases(), syncCases(), slotCopyCases())
-	return slices.Concat(all, standbyClusterCases(), requestCases())
+	return slices.Concat(all, standbyClusterCases(), requestCases(), scheduleCases())
 }
 
 func leaderCases() []testCase {

@@ -96,7 +96,11 @@ type View struct {
 
 	// Restart and Reinit are operators' requests that wait for their turn.
 	Restart bool
-	Reinit  bool
+	// Scheduled is a restart for later; nil if there is none. Role is what it
+	// is compared with: this node's own idea of its role.
+	Scheduled *ScheduledRestart
+	Role      cluster.Role
+	Reinit    bool
 }
 
 // Job is long work: one at a time.
