@@ -38,9 +38,9 @@ func (b *backend) ScheduleRestart(ctx context.Context, r rest.RestartRequest) er
 	return err
 }
 
-// Reinitialize copies from the leader in any case, so fromLeader adds nothing.
-func (b *backend) Reinitialize(ctx context.Context, force, _ bool) error {
-	return translate(b.Agent.Reinitialize(ctx, force))
+// Reinitialize starts to make a fresh copy.
+func (b *backend) Reinitialize(ctx context.Context, force, fromLeader bool) error {
+	return translate(b.Agent.Reinitialize(ctx, force, fromLeader))
 }
 
 // Peers asks the members and keeps what the API needs to know.

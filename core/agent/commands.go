@@ -22,7 +22,9 @@ var (
 // request is an operator's wish that waits for its turn in the loop.
 type request struct {
 	timeout time.Duration
-	done    chan error // buffered
+	// fromLeader is of a fresh copy: not from a standby.
+	fromLeader bool
+	done       chan error // buffered
 }
 
 // answer ends the request; a nil request is nobody's.
@@ -85,9 +87,10 @@ func (a *Agent) Restart(ctx context.Context, timeout time.Duration) error {
 	return wait(ctx, r.done)
 }
 
-// Reinitialize replaces the data directory by a fresh copy of the leader. It
-// returns when the work has been accepted.
-func (a *Agent) Reinitialize(ctx context.Context, force bool) error {
+// Reinitialize replaces the data directory by a fresh copy, of the leader or,
+// unless fromLeader is set, of a standby that offers itself. It returns when
+// the work has been accepted.
+func (a *Agent) Reinitialize(ctx context.Context, force, fromLeader bool) error {
 	accepted := make(chan error, 1)
 	err := a.do(ctx, func(s *state) {
 		switch {
@@ -101,7 +104,7 @@ func (a *Agent) Reinitialize(ctx context.Context, force bool) error {
 			if s.job != nil {
 				s.job.cancel()
 			}
-			s.reinit, s.backoff = &request{done: make(chan error, 1)}, 0
+			s.reinit, s.backoff = &request{fromLeader: fromLeader, done: make(chan error, 1)}, 0
 			accepted <- nil
 		}
 	})

@@ -151,6 +151,7 @@ func (a *Agent) view() decide.View {
 		v.CopySlots = s.slots.copy
 	}
 	a.aboutRemote(&v)
+	v.ReinitFromLeader = s.reinit != nil && s.reinit.fromLeader
 	v.Unfinished, v.Role = s.unfinished, a.role()
 	if s.scheduled != nil {
 		v.Scheduled = &s.scheduled.ScheduledRestart

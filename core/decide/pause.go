@@ -124,10 +124,12 @@ func pausedMemberRules(paused func(View) bool) []Rule {
 			Name: "paused-follow",
 			Doc:  "In pause a standby still follows a new leader.",
 			When: func(v View) bool {
-				return paused(v) && v.led() && v.standby() && !v.FollowsTarget && Target(v) != nil && v.Now >= v.Backoff
+				return paused(v) && v.led() && v.standby() && !v.FollowsTarget && (Target(v) != nil || v.Tags.NoStream()) && v.Now >= v.Backoff
 			},
 			Then: func(v View) Decision {
-				return Decision{Verb: Follow, Upstream: Target(v), Reason: "PAUSE: the leader is " + v.leader()}
+				d := follow(v)
+				d.Reason = "PAUSE: " + d.Reason
+				return d
 			},
 		},
 		{

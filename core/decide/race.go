@@ -175,6 +175,29 @@ func askedNames(v View) string {
 	return text
 }
 
+// followed names whom the standby follows, "nobody" for none.
+func followed(v View) string {
+	if up := Target(v); up != nil && up.Name != v.leader() {
+		return where(up) + ", leader " + v.leader()
+	} else if up == nil && v.Tags.NoStream() {
+		return "the archive, leader " + v.leader()
+	}
+	return v.leader()
+}
+
+// follow points the standby at its target and says why that is the one.
+func follow(v View) Decision {
+	up := Target(v)
+	d := Decision{Verb: Follow, Upstream: up, Reason: "the leader is " + v.leader()}
+	switch {
+	case up == nil:
+		d.Reason = "tagged nostream; restoring from the archive only"
+	case up.Name != v.leader():
+		d.Reason = "tagged replicatefrom " + up.Name + "; " + d.Reason
+	}
+	return d
+}
+
 func followRules() []Rule {
 	following := func(v View) bool { return v.led() && v.standby() }
 	return []Rule{
@@ -190,11 +213,9 @@ func followRules() []Rule {
 			Name: "follow",
 			Doc:  "The standby is pointed at another server than it should follow.",
 			When: func(v View) bool {
-				return following(v) && !v.FollowsTarget && Target(v) != nil && v.leader() != v.Self && v.Now >= v.Backoff
+				return following(v) && !v.FollowsTarget && (Target(v) != nil || v.Tags.NoStream()) && v.leader() != v.Self && v.Now >= v.Backoff
 			},
-			Then: func(v View) Decision {
-				return Decision{Verb: Follow, Upstream: Target(v), Reason: "the leader is " + v.leader()}
-			},
+			Then: follow,
 		},
 		{
 			Name: "check",
@@ -217,7 +238,7 @@ func followRules() []Rule {
 			Doc:  "The standby follows the leader.",
 			When: func(View) bool { return true },
 			Then: func(v View) Decision {
-				return wait("no action. I am " + v.Self + ", a secondary, following " + v.leader())
+				return wait("no action. I am " + v.Self + ", a secondary, following " + followed(v))
 			},
 		},
 	}

@@ -33,6 +33,11 @@ func standbyFollower() View {
 
 func standbyClusterCases() []testCase {
 	return []testCase{
+		{"cascading: follows the named member", standbyOf, func(v *View) { tag(v, "replicatefrom", "c"); v.FollowsTarget = false }, Follow, "follow", "replicatefrom c"},
+		{"cascading: says whom it follows", standbyOf, func(v *View) { tag(v, "replicatefrom", "c") }, Wait, "standby", "following c, leader b"},
+		{"nostream: stops to stream", standbyOf, func(v *View) { tag(v, "nostream", true); v.FollowsTarget = false }, Follow, "follow", "archive only"},
+		{"nostream: starts without an upstream", standbyOf, func(v *View) { tag(v, "nostream", true); down(v) }, StartStandby, "start-standby", ""},
+		{"nostream in pause: stops to stream", standbyOf, func(v *View) { v.Settings.Pause = true; tag(v, "nostream", true); v.FollowsTarget = false }, Follow, "paused-follow", "archive only"},
 		{"standby cluster: the leader leads and is not promoted", standbyLed, nil, Lead, "standby-lead", "10.0.0.9:5433"},
 		{"standby cluster: section removed, promote", standbyLed, func(v *View) { v.Settings.StandbyCluster = nil }, Promote, "promote", ""},
 		{"standby cluster: the leader is pointed at the remote", standbyLed, func(v *View) { v.FollowsTarget = false }, Follow, "standby-leader-follow", "remote"},
@@ -107,6 +112,13 @@ func TestWhomAStandbyClusterFollows(t *testing.T) {
 			t.Errorf("%s: got %q, want %q", name, got, c.want)
 		}
 	}
+}
+
+// tagMember gives another member a tag.
+func tagMember(v *View, i int, key string, value any) {
+	o := v.Cluster.Members[i].Data.Tags.Object().Clone()
+	o.Set(key, value)
+	v.Cluster.Members[i].Data.Tags = cluster.NewTags(o)
 }
 
 // tag gives the own node a tag.

@@ -16,7 +16,7 @@ func emptyRules() []Rule {
 	return []Rule{
 		{
 			Name: "reinitialize",
-			Doc:  "An operator asked for a fresh copy of the leader.",
+			Doc:  "An operator asked for a fresh copy.",
 			When: View.reinitializable,
 			Then: reinitialize,
 		},
@@ -106,7 +106,11 @@ func emptyRules() []Rule {
 func (v View) reinitializable() bool { return v.Reinit && !v.Lease.Held() && v.leaderReady() }
 
 func reinitialize(v View) Decision {
-	return Decision{Verb: Reclone, Upstream: upstream(v.Cluster.LeaderMember()), Reason: "reinitialize requested"}
+	src := cloneSource(v)
+	if v.ReinitFromLeader {
+		src = upstream(v.Cluster.LeaderMember())
+	}
+	return Decision{Verb: Reclone, Upstream: src, Reason: "reinitialize requested; copying " + src.Name}
 }
 
 // dataElsewhere reports that another member has data, so that the keys of a

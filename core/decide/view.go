@@ -101,6 +101,8 @@ type View struct {
 	Scheduled *ScheduledRestart
 	Role      cluster.Role
 	Reinit    bool
+	// ReinitFromLeader means that the copy must not be taken from a standby.
+	ReinitFromLeader bool
 }
 
 // Job is long work: one at a time.
@@ -173,59 +175,4 @@ func (v View) down() bool {
 // standby reports a running server in recovery that answers.
 func (v View) standby() bool {
 	return v.Instance.Running && v.Instance.Ready && v.Instance.Standby
-}
-
-// Target is the server that this node should follow: for the leader of a
-// standby cluster the remote; else the member named by the replicatefrom tag
-// if it runs, else the leader; nil if there is nobody.
-func Target(v View) *cluster.Upstream {
-	if v.Cluster == nil || v.Tags.NoStream() {
-		return nil
-	}
-	if v.followsRemote() {
-		return v.remote()
-	}
-	if name := v.Tags.ReplicateFrom(); name != "" && name != v.Self {
-		if up := upstream(v.Cluster.Member(name)); up != nil {
-			return up
-		}
-	}
-	m := v.Cluster.LeaderMember()
-	if m == nil || m.Name == v.Self {
-		return nil
-	}
-	return upstream(m)
-}
-
-// LeaderOf is the server of the leader, if that is another member.
-func LeaderOf(v View) *cluster.Upstream {
-	if m := v.Cluster.LeaderMember(); m != nil && m.Name != v.Self {
-		return upstream(m)
-	}
-	return nil
-}
-
-// cloneSource is where a copy is taken from: a running standby that offers
-// itself by the clonefrom tag, else the leader.
-func cloneSource(v View) *cluster.Upstream {
-	for i := range v.Cluster.Members {
-		m := &v.Cluster.Members[i]
-		if m.Data.Tags.CloneFrom() && m.Name != v.Self && m.Name != v.leader() && m.Data.State == cluster.StateRunning {
-			if up := upstream(m); up != nil {
-				return up
-			}
-		}
-	}
-	return upstream(v.Cluster.LeaderMember())
-}
-
-func upstream(m *cluster.Member) *cluster.Upstream {
-	if m == nil {
-		return nil
-	}
-	host, port, ok := m.Data.Address()
-	if !ok {
-		return nil
-	}
-	return &cluster.Upstream{Name: m.Name, Host: host, Port: port}
 }
