@@ -45,7 +45,8 @@ func pausedLeaderRules(paused func(View) bool) []Rule {
 			Name: "paused-candidate",
 			Doc:  "In pause the named candidate takes the free lock, unless somebody runs as primary.",
 			When: func(v View) bool {
-				return paused(v) && v.named() && v.unlocked() && v.standby() && !v.Tags.NoFailover()
+				f, _ := v.election()
+				return paused(v) && v.named() && v.unlocked() && v.standby() && !v.Tags.NoFailover() && !(v.barred() && f.Leader != "")
 			},
 			Then: func(v View) Decision { return takeOver(v, "PAUSE: ") },
 		},
