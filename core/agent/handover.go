@@ -33,7 +33,8 @@ func (a *Agent) stopAndRelease(ctx context.Context, j *job, candidate string) (r
 	stopped := make(chan error, 1)
 	// A stop that was begun is not cut short: what the WAL senders have not
 	// sent yet would be lost. Only the guard and Abort kill.
-	ctx = context.WithoutCancel(ctx)
+	ctx, cancel := a.stopLimit(context.WithoutCancel(ctx))
+	defer cancel()
 	go func() {
 		stopped <- a.o.Postgres.Stop(ctx, cluster.StopFast, true, func(end cluster.LSN) { shutdown <- end })
 	}()
@@ -48,6 +49,11 @@ func (a *Agent) stopAndRelease(ctx context.Context, j *job, candidate string) (r
 		j.closed.Store(true)
 		released, err = a.awaitExit(ctx, stopped, end, candidate)
 	}
+	if err != nil && ctx.Err() != nil && !released && !a.o.Postgres.Observe(context.WithoutCancel(ctx)).Running {
+		a.log.Warn("PostgreSQL did not stop within primary_stop_timeout and was killed; releasing the lock", "err", err)
+		err = a.release(ctx, 0)
+		return err == nil, err
+	}
 	if err != nil {
 		return released, fmt.Errorf("stop PostgreSQL: %w", err)
 	}
@@ -59,6 +65,17 @@ func (a *Agent) stopAndRelease(ctx context.Context, j *job, candidate string) (r
 		err = a.release(ctx, end)
 	}
 	return err == nil, err
+}
+
+// stopLimit bounds an orderly stop by primary_stop_timeout. Only in
+// synchronous mode may a stop be cut short: a synchronous standby has all that
+// was acknowledged.
+func (a *Agent) stopLimit(ctx context.Context) (context.Context, context.CancelFunc) {
+	s := a.status.Load().Settings
+	if s.PrimaryStopTimeout <= 0 || !s.Synchronous() {
+		return ctx, func() {}
+	}
+	return context.WithTimeoutCause(ctx, s.PrimaryStopTimeout, errors.New("primary_stop_timeout"))
 }
 
 // errUncleanStop means that PostgreSQL ended without a shutdown checkpoint:

@@ -112,7 +112,7 @@ func safetyRules() []Rule {
 					// orderly stop, which needs no rewind.
 					return Decision{Verb: Demote, Immediate: !v.standbyCluster(), Reason: fmt.Sprintf("running as primary without the lease; the leader lock is held by %s", v.leader())}
 				}
-				return Decision{Verb: Demote, Immediate: true, Reason: "running as primary without the lease; nobody holds the leader lock"}
+				return Decision{Verb: Demote, Immediate: !v.standbyCluster(), Reason: "running as primary without the lease; nobody holds the leader lock"}
 			},
 		},
 	}

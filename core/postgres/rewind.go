@@ -35,12 +35,15 @@ func (s *Server) rewind(ctx context.Context, up cluster.Upstream) error {
 	if !d.control().RewindPossible {
 		return errors.New("neither wal_log_hints nor data checksums are on")
 	}
-	// pg_rewind reads restore_command from our file, and runs a single-user
-	// server after a crash, which refuses standby mode.
+	// pg_rewind reads restore_command from our file. A single-user server
+	// refuses standby mode.
 	if _, err := s.writeConf(ctx, role{standby: true, up: &up}); err != nil {
 		return err
 	}
 	if err := removeFiles(cfg.DataDir, "standby.signal", "recovery.signal", "promote"); err != nil {
+		return err
+	}
+	if err := s.recoverForRewind(ctx, d); err != nil {
 		return err
 	}
 	args, err := s.rewindArgs(up)

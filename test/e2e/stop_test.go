@@ -1,0 +1,35 @@
+package e2e
+
+import (
+	"fmt"
+	"testing"
+	"time"
+)
+
+// TestStopTimeout has an archiver that holds up every orderly stop.
+func TestStopTimeout(t *testing.T) {
+	r := under(t, fast+`  parameters:
+    archive_mode: 'on'
+    archive_command: 'sleep 600'
+synchronous_mode: true
+primary_stop_timeout: 4
+`)
+	r.Wait(20*time.Second, "a synchronous standby", func() string {
+		for _, n := range r.Standbys() {
+			if code, _, err := n.Call("GET", "/sync", ""); err == nil && code == 200 {
+				return ""
+			}
+		}
+		return "none"
+	})
+	r.leader.MustExec("SELECT pg_switch_wal()") // there is something to archive
+	old := r.leader
+	post(t, old, "/switchover", fmt.Sprintf(`{"leader": %q}`, old.Name), 200)
+	if leader := r.recoveredLeader(60 * time.Second); leader == old {
+		t.Error("the leader did not change")
+	}
+	if count(old.Log(), "primary_stop_timeout") == 0 && count(old.Log(), "killing") == 0 {
+		t.Log("the archiver did not hold the stop up")
+	}
+	r.noneLost()
+}
