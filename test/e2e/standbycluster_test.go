@@ -168,3 +168,55 @@ func exchange(t *testing.T, from, to *lab.Lab, id int) {
 		t.Errorf("writable: %v, want one", w)
 	}
 }
+
+// TestStandbyClusterAfterADisaster has a main cluster that was lost and comes
+// back with log that the standby cluster, promoted meanwhile, never had.
+func TestStandbyClusterAfterADisaster(t *testing.T) {
+	main := lab.New(t, lab.Options{Nodes: 2, DCS: fast})
+	main.Leader().MustExec("CREATE TABLE seen (id int); INSERT INTO seen VALUES (1)")
+	dr := lab.New(t, lab.Options{
+		Nodes: 2, ZooKeeper: []string{main.ZK.Addr()}, Scope: "dr", Prefix: "dr",
+		DCS: fast + "standby_cluster: " + section(main.Nodes) + "\n",
+	})
+	leader := becomes(dr, asStandbyLeader)
+	arrives(dr, 1)
+
+	t.Log("the agent of the standby leader is killed and comes back: PostgreSQL streams on")
+	postmaster := leader.Postmaster()
+	receiver, err := leader.Query("SELECT pid FROM pg_stat_wal_receiver")
+	if err != nil {
+		t.Fatal(err)
+	}
+	leader.KillAgent()
+	leader.Start()
+	answers(dr, leader, asStandbyLeader)
+	main.Leader().MustExec("INSERT INTO seen VALUES (2)")
+	arrives(dr, 2)
+	if now, err := leader.Query("SELECT pid FROM pg_stat_wal_receiver"); err != nil || now != receiver || leader.Postmaster() != postmaster {
+		t.Errorf("WAL receiver %s (%v), was %s; postmaster %d, was %d", now, err, receiver, leader.Postmaster(), postmaster)
+	}
+
+	t.Log("the main cluster is lost; the standby cluster is promoted")
+	for _, n := range main.Nodes {
+		n.KillAll()
+	}
+	patch(t, dr, `{"standby_cluster": null}`)
+	becomes(dr, asPrimary).MustExec("INSERT INTO seen VALUES (3)")
+
+	t.Log("the main cluster comes back, writes what nobody else has, and becomes a standby cluster")
+	for _, n := range main.Nodes {
+		n.Start()
+	}
+	becomes(main, asPrimary).MustExec("INSERT INTO seen VALUES (-1); SELECT pg_switch_wal(); INSERT INTO seen VALUES (-2)")
+	patch(t, main, `{"standby_cluster": `+section(dr.Nodes)+`}`)
+	becomes(main, asStandbyLeader)
+	dr.Leader().MustExec("INSERT INTO seen VALUES (4)")
+	for id := 1; id <= 4; id++ {
+		arrives(main, id)
+	}
+	for _, n := range main.Nodes {
+		if got, err := n.Query("SELECT count(*) FROM seen WHERE id < 0"); err != nil || got != "0" {
+			t.Errorf("%s has %s rows of its abandoned history (%v)", n.Name, got, err)
+		}
+	}
+}
