@@ -142,7 +142,7 @@ func TestScheduledSwitchover(t *testing.T) {
 		t.Errorf("GET /cluster: %v (%v)", doc, err)
 	}
 	r.primaryOnly(candidate, 30*time.Second)
-	if early := at.Sub(time.Now()); early > 0 {
+	if early := time.Until(at); early > 0 {
 		t.Errorf("the switchover came %v early", early)
 	} else {
 		t.Logf("switched over %v after the time", -early.Round(time.Millisecond))
