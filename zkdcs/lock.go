@@ -80,6 +80,9 @@ func (s *Store) attempt(ctx context.Context, l *link, sess Session, blank **clus
 	if err := s.settleFirst(ctx, l, sess); err != nil {
 		return false, err
 	}
+	if won, done, err := s.inheritLeader(ctx, l, sess); done {
+		return won, err
+	}
 	if err := s.claimName(ctx, l, sess); err != nil {
 		return false, err
 	}

@@ -61,6 +61,11 @@ func free(v *View) {
 	v.UnlockedSince = v.Now
 }
 
+// leftBehind is the first look of an agent whose predecessor led and is gone.
+func leftBehind(v *View) {
+	v.Lease, v.Adopted, v.Former, v.Started = lease.Lease{}, true, 1, now.Add(-inheritGrace+1)
+}
+
 func down(v *View) {
 	v.Instance.Running, v.Instance.Ready, v.Instance.Pid = false, false, 0
 	v.Instance.State = cluster.StateCrashed
@@ -130,6 +135,27 @@ func leaderCases() []testCase {
 			v.Lease, v.Adopted, v.Peers = lease.Lease{}, true, []Peer{{Name: "b", Reachable: true, Timeline: 2}}
 			free(v)
 		}, Demote, "adopted-reclaim", "timeline 2"},
+		{"adopted primary, lock left by the former agent", healthy, func(v *View) { leftBehind(v) }, Acquire, "adopted-inherit", "agent before"},
+		{"adopted primary, lock left by the former agent, store silent", healthy, func(v *View) {
+			leftBehind(v)
+			v.StoreErr, v.Started = "silent", now.Add(-time.Second)
+		}, Demote, "primary-without-lease", ""},
+		{"adopted primary, lock left by the former agent and not had for long", healthy, func(v *View) {
+			leftBehind(v)
+			v.Started = now.Add(-inheritGrace)
+		}, Demote, "primary-without-lease", ""},
+		{"adopted primary, lock under its name by a stranger's session", healthy, func(v *View) {
+			leftBehind(v)
+			v.Cluster.Leader.Session = 2
+		}, Demote, "primary-without-lease", ""},
+		{"pause: the lock that the former agent left is taken over", healthy, func(v *View) {
+			leftBehind(v)
+			v.Settings.Pause = true
+		}, Acquire, "paused-inherit", ""},
+		{"pause: no lock is inherited for a standby", healthy, func(v *View) {
+			leftBehind(v)
+			v.Settings.Pause, v.Instance.Standby = true, true
+		}, Wait, "paused", ""},
 		{"adopted primary on an old timeline", healthy, func(v *View) {
 			v.Lease, v.Adopted = lease.Lease{}, true
 			v.Cluster.History = cluster.History{{Timeline: 1}}

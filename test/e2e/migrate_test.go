@@ -74,7 +74,11 @@ func TestAgentsExchangedInPause(t *testing.T) {
 			r.settle()
 			r.exchange(n, start)
 			r.Wait(30*time.Second, n.Name+" to be served again", func() string { return r.serves(n) })
-			t.Logf("%s: the exchange took %v", n.Name, time.Since(r.from).Round(time.Millisecond))
+			took := time.Since(r.from)
+			t.Logf("%s: the exchange took %v", n.Name, took.Round(time.Millisecond))
+			if took > 5*time.Second { // not the time that the former session takes to expire
+				t.Errorf("%s was not served for %v", n.Name, took)
+			}
 			r.streams(60*time.Second, "pg1")
 		}
 		r.ctl("Success: cluster management is resumed", "resume", "--wait")
@@ -85,6 +89,25 @@ func TestAgentsExchangedInPause(t *testing.T) {
 		if after := r.postmasters(); after != before {
 			t.Errorf("the postmasters are %s, were %s", after, before)
 		}
+	}
+	r.noneLost()
+}
+
+// TestKilledAgentsPrimaryIsAdopted takes over a leader whose agent was killed
+// and whose session lasts for seconds: PostgreSQL and leadership stay.
+func TestKilledAgentsPrimaryIsAdopted(t *testing.T) {
+	r := mixed(t, lab.Options{DCS: mixedDCS}, "pg1", "pg2")
+	before := r.postmasters()
+	r.leader.KillAgent()
+	r.leader.StartOurs()
+	r.Wait(10*time.Second, "the leader to be served again", func() string { return r.serves(r.leader) })
+	t.Logf("served again after %v", time.Since(r.from).Round(time.Millisecond))
+	r.streams(30*time.Second, "pg1")
+	if gap := r.writer.Gap(r.from); gap > time.Second {
+		t.Errorf("writes stood still for %v", gap)
+	}
+	if after := r.postmasters(); after != before {
+		t.Errorf("the postmasters are %s, were %s", after, before)
 	}
 	r.noneLost()
 }
