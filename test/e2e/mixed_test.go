@@ -29,6 +29,9 @@ const expiry = 45 * time.Second
 func mixed(t *testing.T, o lab.Options, theirs ...string) *run {
 	t.Helper()
 	lab.Patroni(t)
+	if _, err := lab.Binary(); err != nil { // not while a node is without agent
+		t.Fatal(err)
+	}
 	o.Lazy = true
 	l := lab.New(t, o)
 	for _, n := range l.Nodes {
