@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -22,16 +23,17 @@ var (
 func TestRollingMigration(t *testing.T) {
 	for mode, dcs := range mixedModes() {
 		t.Run(mode, func(t *testing.T) {
+			t.Parallel()
 			r := mixed(t, lab.Options{DCS: dcs}, "pg1", "pg2", "pg3")
-			r.migrate(pgregent)
-			r.migrate(patroni)
+			r.migrate(mode, pgregent)
+			r.migrate(mode, patroni)
 		})
 	}
 }
 
 // migrate gives every node the other agent: the standbys first, then the
 // leadership moves to one of them, and the former leader follows.
-func (r *run) migrate(start starter) {
+func (r *run) migrate(mode string, start starter) {
 	r.t.Helper()
 	last := r.leader
 	for _, n := range r.Standbys() {
@@ -42,8 +44,8 @@ func (r *run) migrate(start starter) {
 			r.t.Errorf("writes stood still for %v because the agent of a standby was replaced", gap)
 		}
 	}
-	r.settle()
-	next := r.Standbys()[0]
+	r.safe(mode)
+	next := r.candidate()
 	r.ctl("Successfully switched over", "switchover", "--force", "--master", last.Name, "--candidate", next.Name)
 	r.streams(60*time.Second, next.Name)
 	if gap := r.writer.Gap(r.from); gap > 10*time.Second {
@@ -53,6 +55,22 @@ func (r *run) migrate(start starter) {
 	r.exchange(last, start)
 	r.streams(60*time.Second, next.Name)
 	r.noneLost()
+}
+
+// candidate is a standby that a switchover may name: a synchronous one, if
+// there is any.
+func (r *run) candidate() *lab.Node {
+	r.t.Helper()
+	doc, err := r.leader.GetJSON("/cluster")
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	for _, n := range r.Standbys() {
+		if strings.Contains(doc.String(), fmt.Sprintf(`"name": %q, "role": "sync_standby"`, n.Name)) {
+			return n
+		}
+	}
+	return r.Standbys()[0]
 }
 
 // exchange ends one agent in order and starts the other on the same file and
@@ -93,21 +111,22 @@ func TestAgentsExchangedInPause(t *testing.T) {
 	r.noneLost()
 }
 
-// TestKilledAgentsPrimaryIsAdopted takes over a leader whose agent was killed
-// and whose session lasts for seconds: PostgreSQL and leadership stay.
-func TestKilledAgentsPrimaryIsAdopted(t *testing.T) {
-	r := mixed(t, lab.Options{DCS: mixedDCS}, "pg1", "pg2")
-	before := r.postmasters()
-	r.leader.KillAgent()
-	r.leader.StartOurs()
-	r.Wait(10*time.Second, "the leader to be served again", func() string { return r.serves(r.leader) })
-	t.Logf("served again after %v", time.Since(r.from).Round(time.Millisecond))
-	r.streams(30*time.Second, "pg1")
+// adoptKilled takes over a leader whose agent, Patroni, was killed and whose
+// session lasts for seconds: PostgreSQL and the leadership stay.
+func (r *run) adoptKilled() {
+	r.t.Helper()
+	r.settle()
+	leader, before := r.leader, r.postmasters()
+	leader.KillAgent()
+	leader.StartOurs()
+	r.Wait(15*time.Second, "the leader to be served again", func() string { return r.serves(leader) })
+	r.t.Logf("served again after %v", time.Since(r.from).Round(time.Millisecond))
+	r.streams(30*time.Second, leader.Name)
 	if gap := r.writer.Gap(r.from); gap > time.Second {
-		t.Errorf("writes stood still for %v", gap)
+		r.t.Errorf("writes stood still for %v", gap)
 	}
 	if after := r.postmasters(); after != before {
-		t.Errorf("the postmasters are %s, were %s", after, before)
+		r.t.Errorf("the postmasters are %s, were %s", after, before)
 	}
 	r.noneLost()
 }

@@ -72,24 +72,43 @@ func (r *run) streams(limit time.Duration, want string) {
 
 // mixedModes are the settings under which a mixed cluster must work.
 func mixedModes() map[string]string {
-	return map[string]string{"asynchronous": mixedDCS}
+	return map[string]string{"asynchronous": mixedDCS, "synchronous": mixedDCS + "synchronous_mode: true\n"}
+}
+
+// safe waits until the leader may be lost: in synchronous mode a standby must
+// be named as one that may take over.
+func (r *run) safe(mode string) {
+	r.t.Helper()
+	r.settle()
+	if mode != "synchronous" {
+		return
+	}
+	r.Wait(30*time.Second, "a synchronous standby", func() string {
+		doc, err := r.leader.GetJSON("/cluster")
+		if err != nil || !strings.Contains(doc.String(), `"sync_standby"`) {
+			return fmt.Sprint(doc, err)
+		}
+		return ""
+	})
 }
 
 func TestMixedFailover(t *testing.T) {
 	for mode, dcs := range mixedModes() {
 		t.Run(mode, func(t *testing.T) {
+			t.Parallel() // it mostly waits for sessions to expire
 			// The third node follows whoever leads, and never leads itself.
 			r := mixed(t, lab.Options{DCS: dcs, Node: func(name string) string {
 				if name == "pg3" {
-					return "tags:\n  nofailover: true\n"
+					return "tags:\n  nofailover: true\n  nosync: true\n"
 				}
 				return ""
 			}}, "pg1")
+			r.safe(mode)
 			r.Node("pg1").KillAll()
 			r.streams(expiry, "pg2")
 			r.Node("pg1").StartPatroni() // a former primary of theirs under a leader of ours
 			r.streams(expiry, "pg2")
-			r.settle()
+			r.safe(mode)
 			r.Node("pg2").KillAll()
 			r.streams(expiry, "pg1")
 			r.Node("pg2").StartOurs()
@@ -103,19 +122,18 @@ func TestMixedFailover(t *testing.T) {
 
 func TestMixedSwitchover(t *testing.T) {
 	r := mixed(t, lab.Options{DCS: mixedDCS}, "pg1")
-	for i, by := range []string{"our API", "their API", "patronictl", "patronictl"} {
-		from, to := r.leader, r.Node([]string{"pg2", "pg1", "pg2", "pg1"}[i])
+	for i, by := range []string{"our API", "their API", "switchover", "switchover", "failover", "failover"} {
+		from, to := r.leader, r.Node([]string{"pg2", "pg1"}[i%2])
 		r.settle()
-		if by == "patronictl" {
-			out, err := r.Patronictl(t.Context(), "switchover", "--force", "--master", from.Name, "--candidate", to.Name)
-			if err != nil || !strings.Contains(out, "Successfully switched over") {
-				t.Fatalf("patronictl switchover to %s: %v\n%s", to.Name, err, out)
-			}
-		} else {
+		switch by {
+		case "our API", "their API":
 			at := map[string]*lab.Node{"our API": r.Node("pg3"), "their API": r.Node("pg1")}[by]
 			post(t, at, "/switchover", fmt.Sprintf(`{"leader": %q, "candidate": %q}`, from.Name, to.Name), 200)
+		default:
+			r.ctl("Successfully ", by, "--force", "--master", from.Name, "--candidate", to.Name)
 		}
 		r.streams(60*time.Second, to.Name)
 		r.noneLost()
 	}
+	r.adoptKilled()
 }
