@@ -23,6 +23,16 @@ func (s *Store) announce(ctx context.Context, l *link, text []byte, version int3
 	}
 }
 
+// blankedLater reports that the request has to stay until this member leads,
+// which then removes it. The older agent that took the request reads the keys
+// one by one: if it found no leader yet and no request any more, it would tell
+// the operator that the switchover has failed.
+func (s *Store) blankedLater(f cluster.Failover) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.announcing && f.Leader != "" && f.Leader != s.opts.Name
+}
+
 // unseen reports that members which do not watch values act on the difference
 // between two values of the own key.
 func unseen(before, after cluster.MemberData) bool {

@@ -34,7 +34,7 @@ func (s *Store) Acquire(ctx context.Context, view *cluster.Cluster) (bool, error
 		return false, fmt.Errorf("acquire leader lock: %w", err)
 	}
 	var blank *cluster.Failover
-	if view != nil && view.Failover.Exists && s.concerns(view.Failover) {
+	if view != nil && view.Failover.Exists && s.concerns(view.Failover) && !s.blankedLater(view.Failover) {
 		blank = &view.Failover
 	}
 	won, err := s.attempt(ctx, l, sess, &blank)

@@ -209,6 +209,9 @@ func leaderCases() []testCase {
 			v.Instance.Timeline = 2
 			v.Cluster.Failover, v.Peers = cluster.Failover{Leader: "a", Candidate: "b"}, []Peer{peer("b", 9000)}
 		}, ClearFailover, "hand-over", "timeline 1"},
+		{"promotion for a request failed: the request goes first", standbyOf, func(v *View) {
+			v.Lease, v.PromoteFailed, v.Cluster.Failover = proven(0), true, cluster.Failover{Leader: "b", Candidate: "a"}
+		}, ClearFailover, "promote-failed-request", ""},
 		{"promotion failed: gives way", standbyOf, func(v *View) { v.Lease, v.PromoteFailed, v.Peers = proven(0), true, []Peer{peer("c", 5000)} }, Release, "promote-failed", "c can take over"},
 		{"promotion failed, nobody else: backs off", standbyOf, func(v *View) {
 			v.Lease, v.PromoteFailed, v.Peers, v.Backoff = proven(0), true, []Peer{}, now.Add(time.Second)
