@@ -23,7 +23,6 @@ var (
 func TestRollingMigration(t *testing.T) {
 	for mode, dcs := range mixedModes() {
 		t.Run(mode, func(t *testing.T) {
-			t.Parallel()
 			r := mixed(t, lab.Options{DCS: dcs}, "pg1", "pg2", "pg3")
 			r.migrate(mode, pgregent)
 			r.migrate(mode, patroni)
@@ -87,7 +86,7 @@ func TestAgentsExchangedInPause(t *testing.T) {
 	r := mixed(t, lab.Options{DCS: mixedDCS}, "pg1", "pg2", "pg3")
 	before := r.postmasters()
 	for _, start := range []starter{pgregent, patroni} {
-		r.ctl("Success: cluster management is paused", "pause", "--wait")
+		r.pause(true)
 		for _, n := range r.Nodes {
 			r.settle()
 			r.exchange(n, start)
@@ -99,7 +98,7 @@ func TestAgentsExchangedInPause(t *testing.T) {
 			}
 			r.streams(60*time.Second, "pg1")
 		}
-		r.ctl("Success: cluster management is resumed", "resume", "--wait")
+		r.pause(false)
 		r.streams(60*time.Second, "pg1")
 		if gap := r.writer.Gap(r.from); gap > time.Second {
 			r.t.Errorf("writes stood still for %v", gap)

@@ -91,18 +91,31 @@ func (r *run) restartEach() {
 	r.settle()
 }
 
+// pause pauses or resumes the cluster by patronictl and waits until all nodes
+// have taken notice. patronictl itself waits for little more than loop_wait.
+func (r *run) pause(on bool) {
+	r.t.Helper()
+	order, want := "resume", any(nil)
+	if on {
+		order, want = "pause", true
+	}
+	r.ctl("waiting until it is recognized by all nodes", order, "--wait")
+	for _, n := range r.Nodes {
+		r.Wait(15*time.Second, n.Name+" to notice: "+order, func() string {
+			if doc, err := n.GetJSON("/patroni"); err != nil || doc.Get("pause") != want {
+				return fmt.Sprint(doc, err)
+			}
+			return ""
+		})
+	}
+}
+
 // pauseAndResume looks that all nodes take notice and that nothing moves.
 func (r *run) pauseAndResume() {
 	r.t.Helper()
-	r.ctl("Success: cluster management is paused", "pause", "--wait")
-	for _, n := range r.Nodes {
-		doc, err := n.GetJSON("/patroni")
-		if err != nil || doc.Get("pause") != true {
-			r.t.Errorf("%s does not say that it is paused: %v (%v)", n.Name, doc, err)
-		}
-	}
+	r.pause(true)
 	r.ctl("Maintenance mode: on", "list")
-	r.ctl("Success: cluster management is resumed", "resume", "--wait")
+	r.pause(false)
 	r.streams(30*time.Second, r.leader.Name)
 }
 

@@ -28,6 +28,7 @@ const expiry = 45 * time.Second
 // Patroni as their agent; the first node makes the cluster and leads.
 func mixed(t *testing.T, o lab.Options, theirs ...string) *run {
 	t.Helper()
+	t.Parallel() // these tests mostly wait, for sessions to expire and for Patroni's pauses
 	lab.Patroni(t)
 	if _, err := lab.Binary(); err != nil { // not while a node is without agent
 		t.Fatal(err)
@@ -95,7 +96,6 @@ func (r *run) safe(mode string) {
 func TestMixedFailover(t *testing.T) {
 	for mode, dcs := range mixedModes() {
 		t.Run(mode, func(t *testing.T) {
-			t.Parallel() // it mostly waits for sessions to expire
 			// The third node follows whoever leads, and never leads itself.
 			r := mixed(t, lab.Options{DCS: dcs, Node: func(name string) string {
 				if name == "pg3" {
