@@ -20,7 +20,9 @@ const maxAttempts = 4
 var errRetry = errors.New("try again")
 
 // Acquire creates the leader znode and, in the same transaction, blanks the
-// failover key if view shows a request that is due now or is for this member.
+// failover key if view shows a request that is due now or is for this member
+// (beside older members it stays for the leader to remove). A lock that Inherit
+// allows to be taken over is replaced in one transaction.
 // It reports false, and no error, if another member was faster. After a lost
 // answer it tries again on the same session until ctx ends; then it returns
 // cluster.ErrOutcomeUnknown, and the lease appears by itself if the znode

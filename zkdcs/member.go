@@ -13,9 +13,9 @@ import (
 
 // SetMember creates or updates the own ephemeral member key, and does nothing
 // if data is what was last written. It returns cluster.ErrNameInUse while
-// another session owns that key or the registration: it is never deleted,
-// because its owner may be a live primary. A former session of this very
-// agent ends by itself within its timeout.
+// another session owns that key or the registration: it is not deleted unless
+// Inherit allowed it, because its owner may be a live primary. A former session
+// of this very agent ends by itself within its timeout.
 func (s *Store) SetMember(ctx context.Context, data cluster.MemberData) error {
 	if err := s.setMember(ctx, data); err != nil {
 		return fmt.Errorf("write member %s: %w", s.opts.Name, err)
