@@ -50,6 +50,9 @@ func TestMixedOrders(t *testing.T) {
 		r.restartEach()
 		r.pauseAndResume()
 		r.reinit(r.Node(copied))
+		for _, n := range r.Nodes {
+			r.Wait(20*time.Second, n.Name+" to be served, without a pending restart", func() string { return r.serves(n) })
+		}
 	}
 	r.noneLost()
 }
