@@ -22,9 +22,10 @@ build: ## build bin/pgregent and bin/pgregentctl
 deps: ## install PostgreSQL, ZooKeeper and HAProxy for the tests, if missing
 	./test/deps/install.sh
 
-# The tests look at our clusters with an independent client.
+# The tests look at our clusters with an independent client, and mix our agents
+# with independent ones.
 test-deps:
-	./test/deps/install.sh --with-patronictl
+	./test/deps/install.sh --with-patroni
 
 test: test-deps ## all tests: go vet, then everything with the race detector
 	$(GO) vet ./...

@@ -158,8 +158,8 @@ func (h handover) judge(view *cluster.Cluster, before string) outcome {
 		return arrived
 	case leader != "" && leader != before:
 		return elsewhere
-	case !view.Failover.Pending():
-		return refused
+	case leader != "" && !view.Failover.Pending():
+		return refused // without a leader: somebody is just taking over
 	}
 	return undecided
 }

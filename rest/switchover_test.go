@@ -174,6 +174,19 @@ func TestViewFromBeforeTheWriteDecidesNothing(t *testing.T) {
 	}
 }
 
+func TestTakeOverBetweenTwoReadsIsNoRefusal(t *testing.T) {
+	f := newFake(t)
+	f.onFailover = func(v *cluster.Cluster) { blank(v); v.Leader = nil }
+	address := serve(t, Options{Backend: f})
+	got := make(chan answer, 1)
+	go func() { got <- send(t, "POST", address, "/switchover", `{"leader": "db1"}`) }()
+	eventually(t, func() bool { v, _ := f.LoadCluster(t.Context()); return v.LeaderName() == "" })
+	f.change(lead("db2"))
+	if a := <-got; a.code != 200 || a.body != `Successfully switched over to "db2"` {
+		t.Errorf("got %d %q, want success", a.code, a.body)
+	}
+}
+
 func TestHandOverWriteErrors(t *testing.T) {
 	f := newFake(t)
 	f.writes = cluster.ErrUnreachable

@@ -109,6 +109,7 @@ func (s *Store) outdated(c *cluster.Cluster) bool {
 func (s *Store) reconcile(c *cluster.Cluster) {
 	s.mu.Lock()
 	own, sess, abandoned := s.sess.own, s.sess.session, s.sess.abandoned
+	s.announcing = unwatching(c, s.opts.Name)
 	if m := c.Member(s.opts.Name); m != nil && m.Session == sess.ID {
 		s.sess.seen = true
 	} else if s.sess.seen {

@@ -20,7 +20,9 @@ const maxAttempts = 4
 var errRetry = errors.New("try again")
 
 // Acquire creates the leader znode and, in the same transaction, blanks the
-// failover key if view shows a request that is due now or is for this member.
+// failover key if view shows a request that is due now or is for this member
+// (beside older members it stays for the leader to remove). A lock that Inherit
+// allows to be taken over is replaced in one transaction.
 // It reports false, and no error, if another member was faster. After a lost
 // answer it tries again on the same session until ctx ends; then it returns
 // cluster.ErrOutcomeUnknown, and the lease appears by itself if the znode
@@ -34,7 +36,7 @@ func (s *Store) Acquire(ctx context.Context, view *cluster.Cluster) (bool, error
 		return false, fmt.Errorf("acquire leader lock: %w", err)
 	}
 	var blank *cluster.Failover
-	if view != nil && view.Failover.Exists && s.concerns(view.Failover) {
+	if view != nil && view.Failover.Exists && s.concerns(view.Failover) && !s.blankedLater(view.Failover) {
 		blank = &view.Failover
 	}
 	won, err := s.attempt(ctx, l, sess, &blank)
@@ -79,6 +81,9 @@ func (s *Store) concerns(f cluster.Failover) bool {
 func (s *Store) attempt(ctx context.Context, l *link, sess Session, blank **cluster.Failover) (bool, error) {
 	if err := s.settleFirst(ctx, l, sess); err != nil {
 		return false, err
+	}
+	if won, done, err := s.inheritLeader(ctx, l, sess); done {
+		return won, err
 	}
 	if err := s.claimName(ctx, l, sess); err != nil {
 		return false, err

@@ -79,12 +79,16 @@ func TestAcquireBlanksTheRequest(t *testing.T) {
 	for name, tc := range map[string]struct {
 		request cluster.Failover
 		stale   bool // changed after the view was read
+		older   bool // beside a member that reads the keys one by one
 		blank   bool
 	}{
 		"due":                    {request: cluster.Failover{Leader: "x"}, blank: true},
 		"scheduled for us":       {request: cluster.Failover{Leader: "x", Candidate: "a", ScheduledAt: later}, blank: true},
 		"scheduled for others":   {request: cluster.Failover{Leader: "x", Candidate: "b", ScheduledAt: later}},
 		"same request rewritten": {request: cluster.Failover{Leader: "x"}, stale: true, blank: true},
+		"older member":           {request: cluster.Failover{Leader: "x"}, older: true},
+		"older member, our own":  {request: cluster.Failover{Leader: "a"}, older: true, blank: true},
+		"older member, failover": {request: cluster.Failover{Candidate: "a"}, older: true, blank: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -95,7 +99,13 @@ func TestAcquireBlanksTheRequest(t *testing.T) {
 				}
 			}
 			set()
-			view := a.awaitView(t, "the request", func(c *cluster.Cluster) bool { return c.Failover.Pending() })
+			if tc.older {
+				ephemeral(t, raw(t), a.paths.member("x"), `{"version":"3.0.2"}`)
+				a.Invalidate()
+			}
+			view := a.awaitView(t, "the request", func(c *cluster.Cluster) bool {
+				return c.Failover.Pending() && (!tc.older || len(c.Members) == 1)
+			})
 			if tc.stale {
 				set()
 			}

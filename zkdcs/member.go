@@ -13,9 +13,9 @@ import (
 
 // SetMember creates or updates the own ephemeral member key, and does nothing
 // if data is what was last written. It returns cluster.ErrNameInUse while
-// another session owns that key or the registration: it is never deleted,
-// because its owner may be a live primary. A former session of this very
-// agent ends by itself within its timeout.
+// another session owns that key or the registration: it is not deleted unless
+// Inherit allowed it, because its owner may be a live primary. A former session
+// of this very agent ends by itself within its timeout.
 func (s *Store) SetMember(ctx context.Context, data cluster.MemberData) error {
 	if err := s.setMember(ctx, data); err != nil {
 		return fmt.Errorf("write member %s: %w", s.opts.Name, err)
@@ -38,7 +38,7 @@ func (s *Store) setMember(ctx context.Context, data cluster.MemberData) error {
 		return err
 	}
 	s.mu.Lock()
-	written := s.sess.member
+	written, announcing := s.sess.member, s.announcing
 	s.mu.Unlock()
 	if written != nil && bytes.Equal(written, text) {
 		return nil
@@ -46,9 +46,13 @@ func (s *Store) setMember(ctx context.Context, data cluster.MemberData) error {
 	if err := s.claimName(ctx, l, sess); err != nil {
 		return err
 	}
-	if err := s.writeMember(ctx, l, sess, text); err != nil {
+	version, err := s.writeMember(ctx, l, sess, text)
+	if err != nil {
 		s.forgetMember(sess) // what is there now is not known
 		return callerError(err)
+	}
+	if announcing && written != nil && unseen(cluster.ParseMember(s.opts.Name, written).Data, data) {
+		s.announce(ctx, l, text, version)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -67,21 +71,24 @@ func (s *Store) MemberCurrent() bool {
 	return s.sess.member != nil && s.sess.session.ID != 0
 }
 
-// writeMember sets the key, which claimName has found absent or ours.
-func (s *Store) writeMember(ctx context.Context, l *link, sess Session, text []byte) error {
+// writeMember sets the key, which claimName has found absent or ours, and
+// returns its version.
+func (s *Store) writeMember(ctx context.Context, l *link, sess Session, text []byte) (int32, error) {
 	path := s.paths.member(s.opts.Name)
 	results, _, err := write(ctx, l, opSet(path, text, -1))
 	switch {
 	case err == nil && results[0].Stat != nil && results[0].Stat.EphemeralOwner != sess.ID:
-		return cluster.ErrNameInUse
+		return 0, cluster.ErrNameInUse
+	case err == nil && results[0].Stat != nil:
+		return results[0].Stat.Version, nil
 	case !errors.Is(err, zk.ErrNoNode):
-		return err
+		return 0, err
 	}
 	err = createNode(ctx, l, path, text, zk.FlagEphemeral)
 	if errors.Is(err, zk.ErrNodeExists) {
-		return cluster.ErrNameInUse
+		return 0, cluster.ErrNameInUse
 	}
-	return err
+	return 0, err
 }
 
 func (s *Store) forgetMember(sess Session) {
@@ -115,7 +122,7 @@ func (s *Store) claimName(ctx context.Context, l *link, sess Session) error {
 		return readError(err)
 	}
 	if n.exists && n.stat.EphemeralOwner != sess.ID {
-		return cluster.ErrNameInUse
+		return s.inheritMember(ctx, l)
 	}
 	return nil
 }

@@ -65,6 +65,12 @@ type Store struct {
 	asked time.Duration // session timeout for the next new session
 	retry time.Duration
 	sess  sessionState
+	// former is the session whose ephemerals under this name may be replaced;
+	// 0: none.
+	former int64
+	// announcing means that some member learns of changed member keys only
+	// when the list of members changes.
+	announcing bool
 }
 
 // sessionState is what is known of the lease connection and its session. It

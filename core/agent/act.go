@@ -154,7 +154,7 @@ func (a *Agent) clearInitialize(ctx context.Context, d decide.Decision) {
 
 // clearFailover blanks a request that is refused.
 func (a *Agent) clearFailover(ctx context.Context, d decide.Decision) {
-	a.log.Warn("manual failover refused", "reason", d.Reason)
+	a.log.Warn("manual failover request removed", "reason", d.Reason)
 	ctx, cancel := context.WithTimeout(ctx, a.s.settings.RetryTimeout)
 	defer cancel()
 	err := a.o.Store.SetFailover(ctx, cluster.Failover{}, a.s.cluster.Failover.Version)

@@ -260,8 +260,12 @@ func (a *Agent) checkName(ctx context.Context) error {
 	if m != nil && m.Session != a.o.Store.SessionID() && m.Data.APIURL != "" {
 		ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
 		defer cancel()
-		if alive, id := a.o.Peers.Alive(ctx, m.Data.APIURL); alive && id != a.o.InstanceID {
+		alive, id := a.o.Peers.Alive(ctx, m.Data.APIURL)
+		if alive && id != a.o.InstanceID {
 			return fmt.Errorf("%w: Can't start; there is already a node named '%s' running at %s", ErrFatal, a.o.Name, m.Data.APIURL)
+		}
+		if alive {
+			a.inherit(m, id)
 		}
 	}
 	a.s.joined = true

@@ -36,6 +36,14 @@ var quickJobs = map[string]bool{"reload": true, "follow": true, "check divergenc
 // step, which is due also if the cluster is paused meanwhile.
 var stoppingJobs = map[string]bool{"hand-over": true, "demote": true, "demote cluster": true, "rewind": true, "clone": true}
 
+// relaunching are the kinds of work that stop and start PostgreSQL and see to
+// the end of the old postmaster's children themselves.
+var relaunching = map[string]bool{"restart": true, "follow": true, "copy slots": true}
+
+// replaces reports that a postmaster which vanishes now is stopped by this
+// work. Whoever killed then could meet the next postmaster.
+func (j *job) replaces() bool { return j != nil && (j.stopping || relaunching[j.kind]) }
+
 // outcome is what a job hands back to the loop.
 type outcome struct {
 	err error

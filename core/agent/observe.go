@@ -165,7 +165,7 @@ func (a *Agent) observePostgres(ctx context.Context) {
 	} else {
 		s.adoptedPid, s.reinit = 0, nil // this agent leads now
 	}
-	if s.instance.Running && !i.Running && (s.job == nil || !s.job.stopping) {
+	if s.instance.Running && !i.Running && !s.job.replaces() {
 		a.killOrphans()
 	}
 	if s.instance.State != i.State {

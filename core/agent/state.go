@@ -16,6 +16,7 @@ type state struct {
 	turnAt  lease.Instant // when this round began to look
 	timing  lease.Params  // of the lease, as last told
 	joined  bool
+	former  int64 // the session of the agent before this one; 0: none left
 
 	cluster  *cluster.Cluster
 	storeErr string
@@ -134,7 +135,7 @@ func (a *Agent) view() decide.View {
 		RewindFailed: s.rewindTries >= rewindTries, PromoteFailed: s.promoteFailed,
 		SeenInitialized: s.seenSystemID, Interrupted: s.interrupted,
 		Sync:    a.syncer.memory(),
-		Restart: s.restart != nil, Reinit: s.reinit != nil,
+		Restart: s.restart != nil, Reinit: s.reinit != nil, Former: s.former,
 	}
 	v.Failsafe, v.Promise = a.failsafe.right(), a.promises.current()
 	v.WatchdogErr = a.watchdogErr()

@@ -61,6 +61,11 @@ func free(v *View) {
 	v.UnlockedSince = v.Now
 }
 
+// leftBehind is the first look of an agent whose predecessor led and is gone.
+func leftBehind(v *View) {
+	v.Lease, v.Adopted, v.Former, v.Started = lease.Lease{}, true, 1, now.Add(-inheritGrace+1)
+}
+
 func down(v *View) {
 	v.Instance.Running, v.Instance.Ready, v.Instance.Pid = false, false, 0
 	v.Instance.State = cluster.StateCrashed
@@ -131,6 +136,27 @@ func leaderCases() []testCase {
 			v.Lease, v.Adopted, v.Peers = lease.Lease{}, true, []Peer{{Name: "b", Reachable: true, Timeline: 2}}
 			free(v)
 		}, Demote, "adopted-reclaim", "timeline 2"},
+		{"adopted primary, lock left by the former agent", healthy, func(v *View) { leftBehind(v) }, Acquire, "adopted-inherit", "agent before"},
+		{"adopted primary, lock left by the former agent, store silent", healthy, func(v *View) {
+			leftBehind(v)
+			v.StoreErr, v.Started = "silent", now.Add(-time.Second)
+		}, Demote, "primary-without-lease", ""},
+		{"adopted primary, lock left by the former agent and not had for long", healthy, func(v *View) {
+			leftBehind(v)
+			v.Started = now.Add(-inheritGrace)
+		}, Demote, "primary-without-lease", ""},
+		{"adopted primary, lock under its name by a stranger's session", healthy, func(v *View) {
+			leftBehind(v)
+			v.Cluster.Leader.Session = 2
+		}, Demote, "primary-without-lease", ""},
+		{"pause: the lock that the former agent left is taken over", healthy, func(v *View) {
+			leftBehind(v)
+			v.Settings.Pause = true
+		}, Acquire, "paused-inherit", ""},
+		{"pause: no lock is inherited for a standby", healthy, func(v *View) {
+			leftBehind(v)
+			v.Settings.Pause, v.Instance.Standby = true, true
+		}, Wait, "paused", ""},
 		{"adopted primary on an old timeline", healthy, func(v *View) {
 			v.Lease, v.Adopted = lease.Lease{}, true
 			v.Cluster.History = cluster.History{{Timeline: 1}}
@@ -187,6 +213,9 @@ func leaderCases() []testCase {
 			v.Instance.Timeline = 2
 			v.Cluster.Failover, v.Peers = cluster.Failover{Leader: "a", Candidate: "b"}, []Peer{peer("b", 9000)}
 		}, ClearFailover, "hand-over", "timeline 1"},
+		{"promotion for a request failed: the request goes first", standbyOf, func(v *View) {
+			v.Lease, v.PromoteFailed, v.Cluster.Failover = proven(0), true, cluster.Failover{Leader: "b", Candidate: "a"}
+		}, ClearFailover, "promote-failed-request", ""},
 		{"promotion failed: gives way", standbyOf, func(v *View) { v.Lease, v.PromoteFailed, v.Peers = proven(0), true, []Peer{peer("c", 5000)} }, Release, "promote-failed", "c can take over"},
 		{"promotion failed, nobody else: backs off", standbyOf, func(v *View) {
 			v.Lease, v.PromoteFailed, v.Peers, v.Backoff = proven(0), true, []Peer{}, now.Add(time.Second)

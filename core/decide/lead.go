@@ -15,6 +15,17 @@ func leaderRules() []Rule {
 			Then: func(View) Decision { return Decision{Verb: Restart, Reason: "restart requested"} },
 		},
 		{
+			Name: "promote-failed-request",
+			Doc:  "This node took the lock for a requested switchover and could not be promoted: the request is dropped, so that it does not name this node again.",
+			When: func(v View) bool {
+				f, ok := v.request()
+				return v.holds() && v.standby() && v.PromoteFailed && ok && f.Leader != v.Self
+			},
+			Then: func(v View) Decision {
+				return Decision{Verb: ClearFailover, Reason: "the promotion failed: " + v.LastError}
+			},
+		},
+		{
 			Name: "promote-failed",
 			Doc:  "This node took the lock and could not be promoted: somebody else gets the chance, or it tries again.",
 			When: func(v View) bool { return v.holds() && v.standby() && v.PromoteFailed && !v.standbyCluster() },

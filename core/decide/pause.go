@@ -114,6 +114,12 @@ func pausedMemberRules(paused func(View) bool) []Rule {
 			Then: reinitialize,
 		},
 		{
+			Name: "paused-inherit",
+			Doc:  "In pause a new agent of the running leader takes over the lock that the agent before it has left.",
+			When: func(v View) bool { return paused(v) && v.Instance.Primary() && v.inheritable() },
+			Then: inherit,
+		},
+		{
 			Name: "paused-beside",
 			Doc:  "In pause a primary without the lock is left alone, and reported.",
 			When: func(v View) bool { return paused(v) && v.led() && v.Instance.Primary() },

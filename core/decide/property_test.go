@@ -38,6 +38,9 @@ func anyView(t *rapid.T) View {
 	v.Instance.DataEmpty = !v.Instance.Running && flag("empty")
 	v.Adopted, v.StartFailed, v.Won, v.Restart, v.Reinit = flag("adopted"), flag("start failed"), flag("won"), flag("restart"), flag("reinit")
 	v.Started = v.Now.Add(-time.Duration(rapid.IntRange(0, 3000).Draw(t, "started ms")) * time.Millisecond)
+	if flag("former") {
+		v.Former = 1
+	}
 	if flag("peers") {
 		v.Peers = []Peer{{Name: "b", Reachable: flag("reachable"), Primary: flag("peer primary"), Position: cluster.LSN(rapid.IntRange(0, 9000).Draw(t, "peer position"))}}
 	}

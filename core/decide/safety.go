@@ -11,6 +11,10 @@ import (
 // before its lease is proven: connecting and one write take milliseconds.
 const adoptGrace = time.Second
 
+// inheritGrace is how long a running primary may go on while a new agent takes
+// over the lock of the one before it: connecting and a few requests.
+const inheritGrace = 3 * time.Second
+
 func identityRules() []Rule {
 	return []Rule{
 		{
@@ -100,6 +104,14 @@ func safetyRules() []Rule {
 			Then: reclaim,
 		},
 		{
+			Name: "adopted-inherit",
+			Doc:  "A new agent found a running primary, and the lock is still held by the session of the dead agent before it: it takes the lock over.",
+			When: func(v View) bool {
+				return v.exposed() && v.Adopted && v.inheritable() && v.Now.Before(v.Started.Add(inheritGrace))
+			},
+			Then: inherit,
+		},
+		{
 			Name: "primary-without-lease",
 			Doc:  "PostgreSQL is writable and the lease is over or was never had: it is stopped and comes back read-only.",
 			When: View.exposed,
@@ -139,4 +151,15 @@ func reclaim(v View) Decision {
 		}
 	}
 	return Decision{Verb: Acquire, Reason: "nobody holds the lock and this node runs as the only primary on the newest timeline"}
+}
+
+// inheritable reports that the former agent's session still holds the lock for
+// the PostgreSQL that answers here: nobody else can have led since.
+func (v View) inheritable() bool {
+	return v.readable() && v.Former != 0 && v.Cluster.Leader != nil && v.leader() == v.Self && v.Cluster.Leader.Session == v.Former &&
+		!v.Lease.Held() && v.Instance.Ready && v.Instance.Timeline >= v.Cluster.History.ClusterTimeline()
+}
+
+func inherit(View) Decision {
+	return Decision{Verb: Acquire, Reason: "the lock is held by the session of the agent before this one, which is gone"}
 }

@@ -54,6 +54,9 @@ type View struct {
 	// led yet.
 	Started lease.Instant
 	Adopted bool
+	// Former is the session that a dead agent of this node has left, 0 if
+	// there is none: what it owns may be taken over.
+	Former int64
 	// AdoptedUntil is until when the fence of the former agent lets that
 	// PostgreSQL write; 0: there was none.
 	AdoptedUntil lease.Instant

@@ -72,7 +72,9 @@ func (row setting) waits(cfg config.Postgres) (string, bool) {
 		}
 		return row.spell(wanted), true
 	}
-	if !row.pending {
+	// The recovery settings leave the file after a promotion. A primary does not
+	// use them, so that there is nothing to wait for.
+	if !row.pending || isRecoveryParameter(row.name) {
 		return "", false
 	}
 	if wanted, ok := parameter(cfg.Parameters, row.name); ok {

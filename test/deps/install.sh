@@ -1,9 +1,9 @@
 #!/bin/sh
 # Installs what building and testing needs besides Go: the PostgreSQL server,
 # ZooKeeper with a Java runtime, HAProxy, and iproute2 for the tests' network
-# namespaces; with --with-patronictl also Patroni's package, for its command
-# line tool. Only what is missing is installed, with apt-get or dnf, through
-# sudo if this is not root.
+# namespaces; with --with-patroni also Patroni's package: an independent client
+# of our clusters, and an independent agent for mixed ones. Only what is missing
+# is installed, with apt-get or dnf, through sudo if this is not root.
 #
 # No service is started and no database cluster is created: the tests start
 # their own servers. A PostgreSQL, ZooKeeper or HAProxy that runs already is
@@ -11,14 +11,14 @@
 set -eu
 
 usage() {
-	echo "usage: $0 [--with-patronictl]" >&2
+	echo "usage: $0 [--with-patroni]" >&2
 	exit 2
 }
 
-with_patronictl=no
+with_patroni=no
 for arg in "$@"; do
 	case $arg in
-	--with-patronictl) with_patronictl=yes ;;
+	--with-patroni) with_patroni=yes ;;
 	*) usage ;;
 	esac
 done
@@ -43,6 +43,12 @@ has_zookeeper() {
 	}
 }
 
+# has_patroni: the agent, its command line tool, and their ZooKeeper client,
+# which the package leaves to choose among several stores' clients.
+has_patroni() {
+	have patroni && have patronictl && /usr/bin/python3 -c 'import kazoo' 2>/dev/null
+}
+
 # missing lists what is needed and not there, one word each.
 missing() {
 	has_postgres || echo postgresql
@@ -50,7 +56,7 @@ missing() {
 	have java || echo java
 	have haproxy || echo haproxy
 	have ip || echo iproute2
-	[ "$with_patronictl" = no ] || have patronictl || echo patroni
+	[ "$with_patroni" = no ] || has_patroni || echo patroni
 }
 
 as_root() {
@@ -73,6 +79,7 @@ apt_packages() {
 		# comes with libslf4j-java.
 		zookeeper) echo zookeeper libslf4j-java ;;
 		java) echo default-jre-headless ;;
+		patroni) echo patroni python3-kazoo ;;
 		*) echo "$word" ;;
 		esac
 	done
@@ -132,6 +139,7 @@ install_dnf() {
 		postgresql) packages="$packages postgresql-server postgresql-contrib" ;;
 		java) packages="$packages java-headless" ;;
 		iproute2) packages="$packages iproute" ;;
+		patroni) packages="$packages patroni patroni-zookeeper" ;;
 		zookeeper) ;;
 		*) packages="$packages $word" ;;
 		esac
