@@ -154,10 +154,11 @@ func reclaim(v View) Decision {
 }
 
 // inheritable reports that the former agent's session still holds the lock for
-// the PostgreSQL that answers here: nobody else can have led since.
+// the PostgreSQL that answers here, so that nobody else can have led since, and
+// that this node has not promised another one not to lead.
 func (v View) inheritable() bool {
 	return v.readable() && v.Former != 0 && v.Cluster.Leader != nil && v.leader() == v.Self && v.Cluster.Leader.Session == v.Former &&
-		!v.Lease.Held() && v.Instance.Ready && v.Instance.Timeline >= v.Cluster.History.ClusterTimeline()
+		!v.promised() && !v.Lease.Held() && v.Instance.Ready && v.Instance.Timeline >= v.Cluster.History.ClusterTimeline()
 }
 
 func inherit(View) Decision {
