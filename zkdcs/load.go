@@ -102,7 +102,7 @@ func (s *Store) outdated(c *cluster.Cluster) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	own := s.sess.own
-	return own != nil && (c.Leader == nil || c.Leader.Epoch < own.epoch)
+	return own != nil && (c.Leader == nil || c.Leader.Epoch < own.Epoch)
 }
 
 // reconcile compares the view with what this session believes to own.
@@ -116,9 +116,9 @@ func (s *Store) reconcile(c *cluster.Cluster) {
 	}
 	s.mu.Unlock()
 	switch {
-	case own != nil && c.Leader != nil && c.Leader.Epoch > own.epoch:
+	case own != nil && c.Leader != nil && c.Leader.Epoch > own.Epoch:
 		s.loseLease(own, "a later leader was seen")
-	case own != nil && (c.Leader == nil || c.Leader.Epoch != own.epoch):
+	case own != nil && (c.Leader == nil || c.Leader.Epoch != own.Epoch):
 		notify(s.renewal) // looks at the znode through the owning session
 	case own == nil && c.Leader != nil && sess.ID != 0 && c.Leader.Session == sess.ID && c.Leader.Epoch != abandoned:
 		notify(s.renewal)

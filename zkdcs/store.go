@@ -80,7 +80,7 @@ type sessionState struct {
 	registered bool   // the own registration is there
 	member     []byte // last written; nil: not by this session
 	seen       bool   // a view has shown the own member key
-	own        *ownership
+	own        *lease.Proofs
 	abandoned  cluster.Epoch // given up, though the znode may still be ours
 	// release is to be retried; nil: none.
 	release *pendingRelease
@@ -171,7 +171,7 @@ func (s *Store) Lease() lease.Lease {
 	if s.sess.own == nil {
 		return lease.Lease{}
 	}
-	return s.sess.own.held
+	return s.sess.own.Lease
 }
 
 // SessionID is the session that owns the ephemerals, 0 if there is none now.
