@@ -12,16 +12,22 @@ type reign struct {
 	// before is the epoch before, and left the status key at the acquisition.
 	before cluster.Epoch
 	left   cluster.Status
+	// forced means that an operator named this node without regard to loss.
+	forced bool
 	count  int
 }
 
 // acquired takes note of a new leader znode.
 func (w *world) acquired(n *node, l *cluster.Leader) {
 	w.note("zk", "%s takes the leader znode, epoch %d", l.Name, l.Epoch)
-	w.reign = reign{name: l.Name, epoch: l.Epoch, before: w.reign.epoch, left: w.zk.rest.Status, count: w.reign.count + 1}
+	f := w.zk.rest.Failover
+	w.reign = reign{
+		name: l.Name, epoch: l.Epoch, before: w.reign.epoch, left: w.zk.rest.Status, count: w.reign.count + 1,
+		forced: f.Leader == "" && f.Candidate == l.Name || w.reign.forced && w.reign.name == l.Name,
+	}
 	pg := n.pg
 	pg.advance()
-	if lag := w.setup.Settings.MaximumLagOnFailover; pg.running && pg.recovering && pg.at.lsn+lag < w.reign.left.Optime {
+	if lag := w.setup.Settings.MaximumLagOnFailover; pg.running && pg.recovering && !w.reign.forced && pg.at.lsn+lag < w.reign.left.Optime {
 		w.violated("%s took the lock at %v, more than %d behind %v", n.name, pg.at.lsn, lag, w.reign.left.Optime)
 	}
 }
@@ -42,26 +48,25 @@ func (w *world) opened(pg *postgres) {
 
 // checkLoss looks for confirmed writes that the new primary does not have.
 func (w *world) checkLoss(pg *postgres) {
-	kept := w.writer.confirmed[:0:0]
+	kept := w.writer.confirmed[:0]
 	orderly := w.reign.before != 0 && w.reign.left.Released == w.reign.before
 	risk := w.reign.left.Optime - min(w.setup.Settings.MaximumLagOnFailover, w.reign.left.Optime)
 	lost, excused := 0, 0
 	var example place
 	for _, c := range w.writer.confirmed {
 		switch {
-		case pg.at.has(c):
+		case pg.at.has(c.place):
 			kept = append(kept, c)
-			continue
-		case w.setup.Settings.SynchronousMode == "off" && !orderly && c.lsn > risk:
+		case w.reign.forced, !c.guarded && !orderly && c.lsn > risk:
 			excused++
 		default:
 			lost++
-			example = c
+			example = c.place
 		}
 	}
 	w.writer.confirmed = kept
 	if excused > 0 {
-		w.note(pg.n.name, "%d confirmed writes are not in its log, as may happen in asynchronous mode", excused)
+		w.note(pg.n.name, "%d confirmed writes are not in its log, as may happen: no standby had to confirm them, or the failover was forced", excused)
 	}
 	if lost > 0 {
 		w.violated("I2: %d confirmed writes are not in the log of %s, at %v of timeline %d; one at %v of timeline %d; orderly %v",

@@ -77,6 +77,7 @@ func (w *world) inject(f fault, d dice) {
 // healAll ends every fault now, and forgets those that wait for their turn.
 func (w *world) healAll() {
 	w.note("FAULT", "no more faults")
+	w.zk.setFailover(cluster.Failover{})
 	for id := range w.lastHeal {
 		if h := w.heals[id]; h != nil {
 			delete(w.heals, id)

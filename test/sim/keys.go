@@ -9,7 +9,7 @@ import (
 
 // asLeader makes a write of the leader. As on the wire, only the presence of
 // a leader znode is checked, not whose it is.
-func (c *client) asLeader(ctx context.Context, key string, write func()) error {
+func (c *client) asLeader(ctx context.Context, key string, write func() bool) error {
 	if !c.p.gate() {
 		return errDead
 	}
@@ -32,9 +32,10 @@ func (c *client) asLeader(ctx context.Context, key string, write func()) error {
 		if e.lock.Session != k.sess.id {
 			c.w.violated("I4: %s wrote %s as leader of epoch %d while %s holds epoch %d", c.name, key, own.Epoch, e.lock.Name, e.lock.Epoch)
 		}
-		write()
-		e.commit()
-		e.changed(key)
+		if write() {
+			e.commit()
+			e.changed(key)
+		}
 		return nil
 	})
 	c.w.locked(c.watch.touch)
@@ -47,17 +48,17 @@ func (c *client) asLeader(ctx context.Context, key string, write func()) error {
 
 // SetStatus, SetHistory and SetFailsafe are writes of the leader.
 func (c *client) SetStatus(ctx context.Context, s cluster.Status) error {
-	return c.asLeader(ctx, "status", func() { c.w.zk.rest.Status = s })
+	return c.asLeader(ctx, "status", func() bool { c.w.zk.rest.Status = s; return true })
 }
 
 // SetHistory writes the history key.
 func (c *client) SetHistory(ctx context.Context, h cluster.History) error {
-	return c.asLeader(ctx, "history", func() { c.w.zk.rest.History = h })
+	return c.asLeader(ctx, "history", func() bool { c.w.zk.rest.History = h; return true })
 }
 
 // SetFailsafe writes the failsafe key.
 func (c *client) SetFailsafe(ctx context.Context, members map[string]string) error {
-	return c.asLeader(ctx, "failsafe", func() { c.w.zk.rest.Failsafe = members })
+	return c.asLeader(ctx, "failsafe", func() bool { c.w.zk.rest.Failsafe = members; return true })
 }
 
 // put writes a persistent key if cond holds at the server.

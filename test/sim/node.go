@@ -249,6 +249,9 @@ func (p *process) thaw() {
 func (n *node) suspend() {
 	n.w.note(n.name, "host is suspended")
 	n.pg.settle()
+	for _, other := range n.w.nodes {
+		other.pg.settle() // with what this host has confirmed
+	}
 	n.pg.advance()
 	n.suspended = true
 	if n.proc != nil {

@@ -53,9 +53,14 @@ type postgres struct {
 	stream    *stream
 	events    chan struct{}
 
-	wasOpen bool
-	asked   bool // advance is under way
-	faults  pgFaults
+	// names is synchronous_standby_names, managed: written by the agent.
+	names   cluster.SyncNames
+	managed bool
+
+	settling bool
+	wasOpen  bool
+	asked    bool // advance is under way
+	faults   pgFaults
 }
 
 // pgFaults are what goes wrong next.
@@ -197,7 +202,7 @@ func (pg *postgres) killAll() {
 
 // end takes note that no process is left.
 func (pg *postgres) end(state cluster.State) {
-	pg.settle()
+	pg.hangUp()
 	pg.advance()
 	pg.gen++
 	pg.stream = nil
@@ -236,11 +241,16 @@ func (pg *postgres) crash(orphans bool, live time.Duration) {
 // stop ends the backends, then the postmaster. onShutdown is called with the
 // end of the shutdown checkpoint.
 func (pg *postgres) stop(onShutdown func(cluster.LSN)) {
-	pg.settle()
+	pg.hangUp()
 	pg.state = cluster.StateStopping
 	if pg.hung = pg.faults.hangStop; pg.hung {
 		pg.faults.hangStop = false
 		pg.w.note(pg.n.name, "PostgreSQL does not stop: a backend ignores the request")
+		pg.later(pg.dice.between(5*time.Second, time.Minute), func() {
+			if pg.hung {
+				pg.end(cluster.StateStopped)
+			}
+		})
 		return
 	}
 	wrote := pg.ready && !pg.recovering
@@ -363,8 +373,9 @@ func (pg *postgres) observe() cluster.Instance {
 		return in
 	}
 	in.Ready, in.Standby = true, pg.recovering
+	in.SyncNames, in.SyncCommit, in.SyncManaged = pg.names.String(), "on", pg.managed
 	if !pg.recovering {
-		in.WriteLSN = pg.at.lsn
+		in.WriteLSN, in.Replication = pg.at.lsn, pg.senders()
 		return in
 	}
 	in.ReceiveLSN, in.ReplayLSN, in.ReplicationState = pg.at.lsn, pg.at.lsn, "in archive recovery"

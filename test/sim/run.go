@@ -34,9 +34,9 @@ func Draw(seed uint64) (Setup, error) {
 	}
 	wait := 1 + d.IntN(max(ttl/3, 1))
 	retry := max((ttl-wait)/2, 1)
-	text := fmt.Sprintf(`{"ttl":%d,"loop_wait":%d,"retry_timeout":%d,"maximum_lag_on_failover":%d,"failsafe_mode":%v,`+
+	text := fmt.Sprintf(`{"ttl":%d,"loop_wait":%d,"retry_timeout":%d,"maximum_lag_on_failover":%d,"failsafe_mode":%v,"synchronous_mode":%s,"synchronous_mode_strict":%v,"synchronous_node_count":%d,`+
 		`"primary_start_timeout":%d,"postgresql":{"use_pg_rewind":%v,"remove_data_directory_on_rewind_failure":true,"remove_data_directory_on_diverged_timelines":true}}`,
-		ttl, wait, retry, pick(d, 1<<20, 1<<20, 200_000), d.chance(0.4), pick(d, 300, 30, 0), d.chance(0.8))
+		ttl, wait, retry, pick(d, 1<<20, 1<<20, 200_000), d.chance(0.4), pick(d, `"off"`, `"off"`, `"on"`, `"on"`, `"quorum"`), d.chance(0.4), pick(d, 1, 1, 2), pick(d, 300, 30, 0), d.chance(0.8))
 	config, err := cluster.ParseObject([]byte(text))
 	if err != nil {
 		return Setup{}, fmt.Errorf("make configuration of seed %d: %w", seed, err)
@@ -64,6 +64,7 @@ type Result struct {
 const (
 	startBound  = 2 * time.Minute
 	memberBound = 6 * time.Minute
+	settle      = 10 * time.Second
 	calm        = 40 * time.Second
 	look        = 200 * time.Millisecond
 	// fenceSlack is how old the fence's knowledge may be.
@@ -145,6 +146,7 @@ func (w *world) await(what string, bound time.Duration, all bool) bool {
 
 // rest checks that a cluster that is well stays as it is.
 func (w *world) rest() {
+	time.Sleep(settle) // a request that was under way is still carried out
 	var before int
 	w.locked(func() { before = w.reign.count })
 	time.Sleep(calm)

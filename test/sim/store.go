@@ -106,12 +106,12 @@ func (c *client) attempt(ctx context.Context, k *conn, blank *cluster.Failover) 
 		}
 		created = cluster.Epoch(e.commit())
 		e.lock = &cluster.Leader{Name: c.name, Session: k.sess.id, Epoch: created}
+		c.w.acquired(c.p.n, e.lock)
 		keys := []string{"leader"}
 		if blank != nil {
 			e.rest.Failover = cluster.Failover{Exists: true, Version: blank.Version + 1}
 			keys = append(keys, "failover")
 		}
-		c.w.acquired(c.p.n, e.lock)
 		e.changed(keys...)
 		return nil
 	})

@@ -11,10 +11,17 @@ import (
 type writer struct {
 	dice      dice
 	last      int
-	confirmed []place
+	confirmed []confirmed
 	total     int
 	// seen is the last write on each branch that was looked at.
 	seen map[*branch]int
+}
+
+// confirmed is a write that the client was told is safe; guarded means that a
+// standby had to confirm it.
+type confirmed struct {
+	place
+	guarded bool
 }
 
 // write makes one write on every server that takes it, which should be one.
@@ -29,21 +36,6 @@ func (w *world) write() {
 		r := b.write(w.writer.last, w.now(), cluster.LSN(w.writer.dice.IntN(20000)+60))
 		n.pg.at.lsn = r.end
 		n.pg.settle()
-	}
-}
-
-// settle confirms what this server may confirm by now.
-func (pg *postgres) settle() {
-	if !pg.open() {
-		return
-	}
-	b, wr := pg.at.branch, &pg.w.writer
-	for i := wr.seen[b]; i < len(b.records); i++ {
-		if r := b.records[i]; r.id != 0 {
-			wr.confirmed = append(wr.confirmed, place{b, r.end})
-			wr.total++
-		}
-		wr.seen[b] = i + 1
 	}
 }
 
