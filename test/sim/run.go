@@ -2,6 +2,7 @@ package sim
 
 import (
 	"fmt"
+	"io"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -22,6 +23,8 @@ type Setup struct {
 	LostAnswers float64
 	// Faults is how long faults are injected.
 	Faults time.Duration
+	// Trace gets the transcript while it is made; nil: nobody does.
+	Trace io.Writer
 }
 
 // Draw makes the setup of a seed.

@@ -3,11 +3,13 @@ package sim
 import (
 	"flag"
 	"fmt"
+	"os"
 	"testing"
 )
 
 var (
 	seeds = flag.Int("seeds", 50, "how many seeds to run")
+	trace = flag.Bool("trace", false, "print the transcript while it is made")
 	first = flag.Uint64("seed", 1, "the first of them")
 )
 
@@ -17,6 +19,9 @@ func TestSeeds(t *testing.T) {
 		s, err := Draw(seed)
 		if err != nil {
 			t.Fatal(err)
+		}
+		if *trace {
+			s.Trace = os.Stderr
 		}
 		r := Run(t, s)
 		if testing.Verbose() {

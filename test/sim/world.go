@@ -45,6 +45,9 @@ func (w *world) now() time.Duration { return time.Since(w.began) }
 
 // note adds a line to the transcript. w.mu is held.
 func (w *world) note(who, format string, args ...any) {
+	if w.setup.Trace != nil {
+		fmt.Fprintf(w.setup.Trace, "%s %-5s %s\n", stamp(w.now()), who, fmt.Sprintf(format, args...))
+	}
 	if len(w.events) < maxEvents {
 		w.events = append(w.events, event{w.now(), who, format, args})
 	}
