@@ -19,6 +19,17 @@ func raceRules() []Rule {
 	racing := func(v View) bool { return v.unlocked() && v.standby() }
 	return []Rule{
 		{
+			Name: "follow-starting",
+			Doc:  "A standby that does not answer yet follows the wrong server: without log from the right one it may never become consistent.",
+			When: func(v View) bool {
+				return v.led() && v.Instance.Running && !v.Instance.Ready && v.Instance.Standby && !v.FollowsTarget && Target(v) != nil &&
+					v.leader() != v.Self && v.Now >= v.Backoff
+			},
+			Then: func(v View) Decision {
+				return Decision{Verb: Follow, Upstream: Target(v), Reason: "the leader is " + v.leader() + "; PostgreSQL does not answer: " + v.Instance.Err}
+			},
+		},
+		{
 			Name: "no-answer",
 			Doc:  "PostgreSQL runs and does not answer: it takes no part in a race.",
 			When: func(v View) bool { return v.Instance.Running && !v.Instance.Ready },
