@@ -141,7 +141,7 @@ func (e *ensemble) touch(s *session, server int) {
 		return
 	}
 	if s.relayed != 0 && s.relayed <= now {
-		s.touched, s.relayed = s.relayed, 0
+		s.touched, s.relayed = max(s.touched, s.relayed), 0
 	}
 	if s.relayed == 0 {
 		half := e.tick / 2
@@ -170,7 +170,7 @@ func (e *ensemble) expireIfDue(s *session) {
 		e.armExpiry(s)
 		return
 	}
-	e.w.note("zk", "session of %s expired", s.name)
+	e.w.note("zk", "session of %s expired, last touched at %s, relayed at %s", s.name, stamp(s.touched), stamp(s.relayed))
 	e.end(s)
 }
 
