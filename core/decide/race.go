@@ -115,6 +115,16 @@ func raceRules() []Rule {
 			},
 		},
 		{
+			Name: "race-behind-release",
+			Doc:  "The last leader stopped in order and this node lacks the end of its log: for a moment the lock is left to who has it.",
+			When: func(v View) bool {
+				return racing(v) && v.Cluster.Status.Released != 0 && v.Instance.Position() < v.Cluster.Status.Optime && v.graceLeft()
+			},
+			Then: func(v View) Decision {
+				return Decision{Verb: Wait, Again: raceAgain, Reason: fmt.Sprintf("not the healthiest: at %v, the last leader stopped in order at %v", v.Instance.Position(), v.Cluster.Status.Optime)}
+			},
+		},
+		{
 			Name: "race-ask",
 			Doc:  "The lock is free: ask the others before taking it.",
 			When: func(v View) bool { return racing(v) && v.Peers == nil },

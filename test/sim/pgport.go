@@ -183,7 +183,11 @@ func (o *pgPort) Promote(ctx context.Context) error {
 				pg.faults.hangPromote = false
 				return
 			}
-			pg.later(pg.dice.between(60*time.Millisecond, 600*time.Millisecond), pg.promoted)
+			pg.later(pg.dice.between(60*time.Millisecond, 600*time.Millisecond), func() {
+				if pg.recovering && pg.promoting {
+					pg.promoted()
+				}
+			})
 		}
 	}); dead != nil || err != nil {
 		return errors.Join(dead, err)
@@ -200,6 +204,7 @@ func (o *pgPort) Promote(ctx context.Context) error {
 		default:
 		}
 		if err := o.takes(ctx, 20*time.Millisecond); err != nil {
+			_ = o.do(func() { o.pg.promoting = false }) // a request that nobody took is removed
 			return fmt.Errorf("promote PostgreSQL: %w", err)
 		}
 	}

@@ -74,8 +74,9 @@ const (
 	fenceSlack = time.Second
 )
 
-// leaderBound is how long a cluster may be without leader after the last fault.
-func (s Setup) leaderBound() time.Duration { return 2*s.Settings.TTL + s.Tick + 40*time.Second }
+// leaderBound is how long a cluster may be without leader after the last
+// fault: a promotion that hangs is given a minute.
+func (s Setup) leaderBound() time.Duration { return 2*s.Settings.TTL + s.Tick + 100*time.Second }
 
 // Run runs one seed in a bubble of virtual time.
 func Run(t *testing.T, s Setup) Result {
