@@ -276,12 +276,17 @@ func standbyCases() []testCase {
 			v.Tags = cluster.NewTags(o)
 		}, Wait, "race-nofailover", ""},
 		{"lock free: lag at the limit", standbyOf, func(v *View) { free(v); v.Cluster.Status.Optime = 5000 + 1<<20 }, AskPeers, "race-ask", ""},
-		{"lock free: behind an orderly end", standbyOf, func(v *View) { free(v); v.Cluster.Status = cluster.Status{Optime: 5001, Released: 6} }, Wait, "race-behind-release", "stopped in order"},
+		{"lock free: behind an orderly end, and somebody may have it", standbyOf, func(v *View) {
+			free(v)
+			v.Cluster.Status = cluster.Status{Optime: 5001, Released: 6}
+			v.Peers = []Peer{{Name: "b", Err: "no answer"}, peer("c", 5000)}
+		}, Wait, "race", "b does not answer and may have the end of the log"},
 		{"lock free: behind an orderly end for long", standbyOf, func(v *View) {
 			free(v)
 			v.UnlockedSince = v.Now.Add(-candidateGrace)
 			v.Cluster.Status = cluster.Status{Optime: 5001, Released: 6}
-		}, AskPeers, "race-ask", ""},
+			v.Peers = []Peer{{Name: "b", Err: "no answer"}, peer("c", 5000)}
+		}, Acquire, "race", ""},
 		{"lock free: lag one byte over the limit", standbyOf, func(v *View) { free(v); v.Cluster.Status.Optime = 5001 + 1<<20 }, Wait, "race-lag", ""},
 		{"lock free: old timeline, check_timeline", standbyOf, func(v *View) {
 			free(v)

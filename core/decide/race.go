@@ -115,16 +115,6 @@ func raceRules() []Rule {
 			},
 		},
 		{
-			Name: "race-behind-release",
-			Doc:  "The last leader stopped in order and this node lacks the end of its log: for a moment the lock is left to who has it.",
-			When: func(v View) bool {
-				return racing(v) && v.Cluster.Status.Released != 0 && v.Instance.Position() < v.Cluster.Status.Optime && v.graceLeft()
-			},
-			Then: func(v View) Decision {
-				return Decision{Verb: Wait, Again: raceAgain, Reason: fmt.Sprintf("not the healthiest: at %v, the last leader stopped in order at %v", v.Instance.Position(), v.Cluster.Status.Optime)}
-			},
-		},
-		{
 			Name: "race-ask",
 			Doc:  "The lock is free: ask the others before taking it.",
 			When: func(v View) bool { return racing(v) && v.Peers == nil },
@@ -142,6 +132,9 @@ func raceRules() []Rule {
 // race decides with the peers' answers at hand.
 func race(v View) Decision {
 	if why := outrun(v); why != "" {
+		return Decision{Verb: Wait, Again: raceAgain, Reason: why}
+	}
+	if why := behindRelease(v); why != "" {
 		return Decision{Verb: Wait, Again: raceAgain, Reason: why}
 	}
 	if why := votes(v); why != "" {
@@ -172,6 +165,23 @@ func outrun(v View) string {
 			return fmt.Sprintf("Wal position of %s is ahead of my wal position: %v > %v", p.Name, p.Position, mine)
 		case p.Position == mine && p.FailoverPriority > v.Tags.FailoverPriority():
 			return fmt.Sprintf("%s has equally tolerable WAL position and priority %d, while this node has priority %d", p.Name, p.FailoverPriority, v.Tags.FailoverPriority())
+		}
+	}
+	return ""
+}
+
+// behindRelease says who may have the end of the log of a leader that stopped
+// in order, "" if this node has it or nobody can have. For a moment the lock is
+// left to them: nothing is to be lost by a planned change of leaders.
+func behindRelease(v View) string {
+	status := v.Cluster.Status
+	if status.Released == 0 || v.Instance.Position() >= status.Optime || !v.graceLeft() {
+		return ""
+	}
+	f, _ := v.request()
+	for _, p := range v.Peers {
+		if !p.Reachable && p.Name != f.Leader {
+			return fmt.Sprintf("%s does not answer and may have the end of the log, %v; this node is at %v", p.Name, status.Optime, v.Instance.Position())
 		}
 	}
 	return ""

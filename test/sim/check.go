@@ -88,6 +88,9 @@ func (w *world) checkFenceKill(n *node, why fence.Reason) {
 	if why != fence.LeaseOver || p == nil || p.frozen != nil || p.store.own == nil {
 		return
 	}
+	if w.now()-p.store.provenAt < fenceHears {
+		return
+	}
 	if hard := p.store.own.Lease.Hard(); hard > n.clock().Add(fenceSlack) {
 		w.violated("I6: the fence of %s kills, and the lease holds for another %v", n.name, hard.Sub(n.clock()))
 	}

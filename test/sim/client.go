@@ -42,6 +42,7 @@ type client struct {
 	abandoned  cluster.Epoch
 	release    *pendingRelease
 	closing    bool
+	provenAt   time.Duration // when the last proof was answered
 
 	watch *watchConn
 }

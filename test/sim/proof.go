@@ -114,6 +114,7 @@ func (c *client) prove(ctx context.Context, k *conn, own *lease.Proofs) error {
 
 func (c *client) proven(own *lease.Proofs, sent, answered lease.Instant) {
 	c.w.locked(func() {
+		c.provenAt = c.w.now()
 		if c.own == own && own.Prove(sent, answered, c.params()) {
 			notify(c.changed)
 		}

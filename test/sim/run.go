@@ -72,6 +72,9 @@ const (
 	look        = 200 * time.Millisecond
 	// fenceSlack is how old the fence's knowledge may be.
 	fenceSlack = time.Second
+	// fenceHears is how long a proof may take to get to the fence that is
+	// about to kill.
+	fenceHears = 50 * time.Millisecond
 )
 
 // leaderBound is how long a cluster may be without leader after the last
