@@ -84,6 +84,10 @@ type sessionState struct {
 	abandoned  cluster.Epoch // given up, though the znode may still be ours
 	// release is to be retried; nil: none.
 	release *pendingRelease
+	// syncAtLeast is the version of the sync key that this leadership has
+	// written; syncDoubt means that a write of it got no answer.
+	syncAtLeast int32
+	syncDoubt   bool
 }
 
 // New checks the options and returns a Store that does nothing until Run.

@@ -42,7 +42,11 @@ type client struct {
 	abandoned  cluster.Epoch
 	release    *pendingRelease
 	closing    bool
-	provenAt   time.Duration // when the last proof was answered
+	// syncAtLeast is the version of the sync key that was written, syncDoubt
+	// means that a write of it got no answer.
+	syncAtLeast int32
+	syncDoubt   bool
+	provenAt    time.Duration // when the last proof was answered
 
 	watch *watchConn
 }

@@ -156,6 +156,7 @@ func (c *client) ownership(k *conn, epoch cluster.Epoch) *lease.Proofs {
 	}
 	if c.own == nil || c.own.Epoch != epoch {
 		c.own = &lease.Proofs{Epoch: epoch}
+		c.syncAtLeast, c.syncDoubt = 0, false
 		notify(c.kicked) // so that the renewals begin
 	}
 	return c.own

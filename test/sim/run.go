@@ -3,6 +3,8 @@ package sim
 import (
 	"fmt"
 	"io"
+	"os"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -84,8 +86,12 @@ func (s Setup) leaderBound() time.Duration { return 2*s.Settings.TTL + s.Tick + 
 // Run runs one seed in a bubble of virtual time.
 func Run(t *testing.T, s Setup) Result {
 	var r Result
+	var running atomic.Pointer[world]
+	late := time.AfterFunc(realBound, func() { running.Load().giveUp() })
+	defer late.Stop()
 	synctest.Test(t, func(*testing.T) {
 		w := newWorld(s)
+		running.Store(w)
 		stop := make(chan struct{})
 		go w.runWriter(stop)
 		w.story()
@@ -97,6 +103,17 @@ func Run(t *testing.T, s Setup) Result {
 		}
 	})
 	return r
+}
+
+// realBound is how long a run may take by the clock on the wall: one that is
+// longer turns without virtual time going on.
+const realBound = 3 * time.Minute
+
+// giveUp ends the process: a bubble cannot be left otherwise.
+func (w *world) giveUp() {
+	text := w.transcript()
+	fmt.Fprintf(os.Stderr, "%v: no progress at %s\n%s\n", w.setup, stamp(w.events[len(w.events)-1].at), text[max(0, len(text)-20_000):])
+	os.Exit(2)
 }
 
 func newWorld(s Setup) *world {

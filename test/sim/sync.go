@@ -131,6 +131,14 @@ func (c *client) SetSync(ctx context.Context, s cluster.SyncState, version int32
 		c.w.checkSync()
 		return true
 	})
+	c.w.locked(func() {
+		switch {
+		case err == nil && !conflict:
+			c.syncAtLeast = next
+		case errors.Is(err, cluster.ErrOutcomeUnknown):
+			c.syncDoubt = true
+		}
+	})
 	if err == nil && conflict {
 		err = cluster.ErrConflict
 	}

@@ -154,41 +154,38 @@ func (c *client) Load(ctx context.Context) (*cluster.Cluster, error) {
 	return view, nil
 }
 
-// read reads all keys. A view that is older than this session's leadership is
-// read again behind a sync.
+// read reads all keys. A view that is older than what this session did as
+// leader is read again behind a sync.
 func (c *client) read(ctx context.Context, k *conn) (*cluster.Cluster, error) {
 	v := c.watch
-	for range 2 {
+	for synced := false; ; synced = true {
 		var view *cluster.Cluster
 		var events int
-		c.w.locked(func() { events = v.events })
-		err := c.call(ctx, k, false, func() error { view = k.shown(); return nil })
+		c.w.locked(func() {
+			events = v.events
+			if synced {
+				k.floor = c.w.now()
+			}
+		})
+		err := c.call(ctx, k, synced, func() error { view = k.shown(); return nil }) // a cut-off server cannot sync
 		if err != nil {
 			c.w.locked(k.drop) // its answer may still set a watch
-			return nil, err
+			return nil, fmt.Errorf("%w: no answer", cluster.ErrUnreachable)
 		}
 		outdated := false
 		c.w.locked(func() {
 			if v.conn == k && v.events == events {
 				v.cached, v.stale = view, false
 			}
-			outdated = c.own != nil && (view.Leader == nil || view.Leader.Epoch < c.own.Epoch)
-			k.floor = c.w.now() // the sync, should there be another round
+			if synced {
+				c.syncAtLeast, c.syncDoubt = 0, false
+			}
+			outdated = c.own != nil && (view.Leader == nil || view.Leader.Epoch < c.own.Epoch || c.syncDoubt || view.Sync.Version < c.syncAtLeast)
 		})
-		if !outdated || c.w.zkCut(k) {
+		if synced || !outdated {
 			return view, nil
 		}
 	}
-	var view *cluster.Cluster
-	err := c.call(ctx, k, false, func() error { view = k.shown(); return nil })
-	return view, err
-}
-
-// zkCut reports that k leads to a server that cannot sync.
-func (w *world) zkCut(k *conn) bool {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.zk.cutSince[k.server] != 0
 }
 
 // awaitView waits for the watch connection, and at the start for the session.
