@@ -179,11 +179,12 @@ func (o *pgPort) Promote(ctx context.Context) error {
 			err = errors.New("it could not be promoted")
 		case pg.recovering && !pg.promoting:
 			pg.promoting = true
+			takes := pg.dice.between(60*time.Millisecond, 600*time.Millisecond)
 			if pg.faults.hangPromote {
 				pg.faults.hangPromote = false
-				return
+				takes = pg.dice.between(5*time.Second, 70*time.Second)
 			}
-			pg.later(pg.dice.between(60*time.Millisecond, 600*time.Millisecond), func() {
+			pg.later(takes, func() {
 				if pg.recovering && pg.promoting {
 					pg.promoted()
 				}
