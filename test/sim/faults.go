@@ -40,6 +40,9 @@ func (w *world) suffer() {
 			return
 		}
 	}
+	var quiet time.Duration
+	w.locked(func() { quiet = max(w.zk.stalled, w.zk.electing) - w.now() })
+	time.Sleep(quiet)
 	w.locked(w.healAll)
 }
 
