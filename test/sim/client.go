@@ -65,7 +65,7 @@ func (p *pendingRelease) covers(epoch cluster.Epoch) bool {
 func newClient(p *process, asked, retry time.Duration) *client {
 	w := p.n.w
 	c := &client{
-		w: w, p: p, name: p.n.name, log: p.log, dice: newDice(w.setup.Seed, "client "+p.id),
+		w: w, p: p, name: p.n.name, log: p.log, dice: w.dice("client " + p.id),
 		changed: make(chan struct{}, 1), kicked: make(chan struct{}, 1), isReady: make(chan struct{}),
 		first: make(chan struct{}), asked: asked, retry: retry,
 	}

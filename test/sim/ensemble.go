@@ -68,7 +68,7 @@ type session struct {
 
 func newEnsemble(w *world, tick time.Duration) *ensemble {
 	e := &ensemble{
-		w: w, dice: newDice(w.setup.Seed, "zookeeper"), tick: tick, zxid: 100, lastID: 1 << 40,
+		w: w, dice: w.dice("zookeeper"), tick: tick, zxid: 100, lastID: 1 << 40,
 		sessions: map[int64]*session{}, members: map[string]*cluster.Member{}, registered: map[string]*registration{},
 	}
 	e.rest.Failover.Version, e.rest.Sync.Version, e.rest.Config.Version = cluster.NoVersion, cluster.NoVersion, cluster.NoVersion
@@ -154,7 +154,8 @@ func (e *ensemble) touch(s *session, server int) {
 func (e *ensemble) armExpiry(s *session) {
 	bucket := ((s.touched+s.timeout)/e.tick + 1) * e.tick
 	bucket = max(bucket, e.stalled, e.electing)
-	e.w.after(bucket-e.w.now(), func() { e.expireIfDue(s) })
+	apart := time.Duration(s.id%1000) * time.Microsecond // one after the other
+	e.w.after(bucket-e.w.now()+apart, func() { e.expireIfDue(s) })
 }
 
 func (e *ensemble) expireIfDue(s *session) {

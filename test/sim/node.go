@@ -48,7 +48,7 @@ type node struct {
 
 func newNode(w *world, i int) *node {
 	n := &node{w: w, name: "n" + strconv.Itoa(i), on: true}
-	n.dice = newDice(w.setup.Seed, "node "+n.name)
+	n.dice = w.dice("node " + n.name)
 	n.drift = (n.dice.Float64()*2 - 1) * 0.009
 	n.offset = time.Hour * time.Duration(i+1)
 	n.pg = newPostgres(n)

@@ -3,6 +3,8 @@ package sim
 import (
 	"context"
 	"errors"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -149,10 +151,7 @@ func (o *peers) Failsafe(ctx context.Context, members map[string]string, call ag
 	if !o.p.gate() {
 		return nil
 	}
-	var names []string
-	for name := range members {
-		names = append(names, name)
-	}
+	names := slices.Sorted(maps.Keys(members))
 	answers := make([]agent.FailsafeAnswer, len(names))
 	each(names, func(i int, name string) {
 		var a agent.FailsafeAnswer

@@ -79,7 +79,7 @@ type stream struct {
 
 func newPostgres(n *node) *postgres {
 	return &postgres{
-		w: n.w, n: n, dice: newDice(n.w.setup.Seed, "postgres "+n.name), empty: true,
+		w: n.w, n: n, dice: n.w.dice("postgres " + n.name), empty: true,
 		state: cluster.StateStopped, events: make(chan struct{}, 1),
 	}
 }

@@ -118,7 +118,7 @@ func (w *world) giveUp() {
 
 func newWorld(s Setup) *world {
 	w := &world{setup: s, began: time.Now(), net: network{cuts: map[link]int{}}, heals: map[int]func(){}}
-	w.writer = writer{dice: newDice(s.Seed, "writer"), seen: map[*branch]int{}}
+	w.writer = writer{dice: w.dice("writer"), seen: map[*branch]int{}}
 	w.zk = newEnsemble(w, s.Tick)
 	for i := range s.Nodes {
 		w.nodes = append(w.nodes, newNode(w, i))

@@ -105,6 +105,34 @@ func newDice(seed uint64, purpose string) dice {
 	return dice{rand.New(rand.NewPCG(seed, h.Sum64()))}
 }
 
+// dice is for what draws all the time. What it draws follows from the virtual
+// time and the purpose alone: when goroutines that are due at the same instant
+// run in another order, one draw more or less changes nothing later.
+func (w *world) dice(purpose string) dice {
+	h := fnv.New64a()
+	_, _ = h.Write([]byte(purpose)) // as above
+	return dice{rand.New(&moment{w: w, base: h.Sum64() ^ w.setup.Seed*0x9e3779b97f4a7c15})}
+}
+
+// moment is a source of numbers that begins anew at each instant.
+type moment struct {
+	w    *world
+	base uint64
+	at   time.Duration
+	n    uint64
+}
+
+func (m *moment) Uint64() uint64 {
+	if now := m.w.now(); now != m.at {
+		m.at, m.n = now, 0
+	}
+	m.n++
+	x := m.base + uint64(m.at)*0xbf58476d1ce4e5b9 + m.n*0x94d049bb133111eb
+	x = (x ^ x>>30) * 0xbf58476d1ce4e5b9
+	x = (x ^ x>>27) * 0x94d049bb133111eb
+	return x ^ x>>31
+}
+
 // chance is true with probability p.
 func (d dice) chance(p float64) bool { return d.Float64() < p }
 
