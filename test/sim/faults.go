@@ -342,7 +342,7 @@ func operatorFaults() []fault {
 				go func() {
 					ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 					defer cancel()
-					_ = p.agent.Reinitialize(ctx, false) // as above
+					_ = p.agent.Reinitialize(ctx, false, false) // as above
 				}()
 			}
 			return nil

@@ -260,9 +260,8 @@ func (o *pgPort) Checkpoint(ctx context.Context) error {
 	return err
 }
 
-func (o *pgPort) SyncSlots(_ context.Context, want map[string]cluster.LSN, _ []string) (map[string]cluster.LSN, error) {
-	return want, nil
-}
+// Archive does nothing: there is no archive.
+func (o *pgPort) Archive(context.Context) error { return nil }
 
 func (o *pgPort) TimelineHistory(context.Context) (h cluster.History, err error) {
 	err = o.do(func() { h = o.pg.at.history() })

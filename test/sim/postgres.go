@@ -35,6 +35,8 @@ type postgres struct {
 	// checkpointed is the timeline of the last checkpoint.
 	checkpointed cluster.Timeline
 
+	slots map[string]cluster.Slot
+
 	// Processes. gen changes whenever they have all ended.
 	gen        int
 	pid        int
@@ -81,6 +83,7 @@ func newPostgres(n *node) *postgres {
 	return &postgres{
 		w: n.w, n: n, dice: n.w.dice("postgres " + n.name), empty: true,
 		state: cluster.StateStopped, events: make(chan struct{}, 1),
+		slots: map[string]cluster.Slot{},
 	}
 }
 
