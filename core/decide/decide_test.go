@@ -40,8 +40,10 @@ func healthy() View {
 			Members: []cluster.Member{member("a", cluster.RolePrimary, 5000), member("b", cluster.RoleReplica, 5000), member("c", cluster.RoleReplica, 5000)},
 			Status:  cluster.Status{Optime: 5000}, History: cluster.History{},
 		},
-		Instance: cluster.Instance{State: cluster.StateRunning, Running: true, Ready: true, Pid: 42, SystemID: sysID, Timeline: 1, WriteLSN: 5000, Control: cluster.Control{RewindPossible: true},
-			Replication: []cluster.WALSender{{ApplicationName: "b", State: "streaming"}, {ApplicationName: "C", State: "streaming"}}},
+		Instance: cluster.Instance{
+			State: cluster.StateRunning, Running: true, Ready: true, Pid: 42, SystemID: sysID, Timeline: 1, WriteLSN: 5000, Control: cluster.Control{RewindPossible: true},
+			Replication: []cluster.WALSender{{ApplicationName: "b", State: "streaming"}, {ApplicationName: "C", State: "streaming"}},
+		},
 	}
 }
 

@@ -1,14 +1,10 @@
 package sim
 
 import (
-	"errors"
 	"time"
 
 	"github.com/pgregent/pgregent/core/cluster"
 )
-
-// errExpired is a server's word that the session is over.
-var errExpired = errors.New("session expired")
 
 // conn is one connection of an agent to a ZooKeeper server. Requests on it
 // are served and answered in order; once something on it was lost, nothing
