@@ -13,7 +13,7 @@ LDFLAGS  = -s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT) -X main.dat
 GOBUILD  = CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)'
 
 .DEFAULT_GOAL := build
-.PHONY: build deps test-deps test unit e2e chaos sync-rounds mutants lint fmt fuzz bench demo demo-down clean help
+.PHONY: build deps test-deps test unit sim e2e chaos sync-rounds mutants lint fmt fuzz bench demo demo-down clean help
 
 build: ## build bin/pgregent and bin/pgregentctl
 	$(GOBUILD) -o bin/pgregent ./cmd/pgregent
@@ -33,6 +33,12 @@ test: test-deps ## all tests: go vet, then everything with the race detector
 
 unit: ## the tests that need no server
 	$(GO) test -race -shuffle=on -count=1 ./core/cluster/... ./core/config/... ./core/decide/... ./core/lease/...
+
+# SEED is the first seed; "make sim SEEDS=1 SEED=n" repeats one.
+SEEDS ?= 10000
+SEED  ?= 1
+sim: ## whole clusters in virtual time, SEEDS runs of ten minutes with faults
+	$(GO) test -count=1 -timeout 60m -run TestSeeds ./test/sim -seeds $(SEEDS) -seed $(SEED)
 
 e2e: test-deps ## the tests of whole clusters
 	$(GO) test -race -shuffle=on -count=1 -timeout 30m ./test/e2e/...

@@ -53,13 +53,23 @@ func (s *Store) load(ctx context.Context) (*cluster.Cluster, error) {
 		return c, err
 	}
 	// The server that the watch connection talks to is behind the one that
-	// has committed our own leadership.
+	// has committed our own leadership, or what we wrote as leader.
 	path := s.paths.of(keyLeader)
 	if _, err := request(ctx, l, func(c *zk.Conn) (string, error) { return c.Sync(path) }); err != nil {
 		return nil, readError(err)
 	}
-	s.view.touch(keyLeader)
-	return s.view.refresh(ctx, l)
+	s.view.touch(keyLeader, keySync)
+	if c, err = s.view.refresh(ctx, l); err == nil {
+		s.caughtUp()
+	}
+	return c, err
+}
+
+// caughtUp notes that a view from behind a sync has been read.
+func (s *Store) caughtUp() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.sess.syncAtLeast, s.sess.syncDoubt = 0, false
 }
 
 // awaitView is the watch connection, or ErrUnreachable after loadWait. At the
@@ -97,12 +107,14 @@ func (s *Store) awaitView(ctx context.Context) (*link, error) {
 	return l, nil
 }
 
-// outdated reports that c is older than this session's leadership.
+// outdated reports that c is older than this session's leadership, or than
+// what it wrote to the sync key: the next step of synchronous replication must
+// not rest on a key that is not in force any more.
 func (s *Store) outdated(c *cluster.Cluster) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	own := s.sess.own
-	return own != nil && (c.Leader == nil || c.Leader.Epoch < own.epoch)
+	return own != nil && (c.Leader == nil || c.Leader.Epoch < own.Epoch || s.sess.syncDoubt || c.Sync.Version < s.sess.syncAtLeast)
 }
 
 // reconcile compares the view with what this session believes to own.
@@ -117,9 +129,9 @@ func (s *Store) reconcile(c *cluster.Cluster) {
 	}
 	s.mu.Unlock()
 	switch {
-	case own != nil && c.Leader != nil && c.Leader.Epoch > own.epoch:
+	case own != nil && c.Leader != nil && c.Leader.Epoch > own.Epoch:
 		s.loseLease(own, "a later leader was seen")
-	case own != nil && (c.Leader == nil || c.Leader.Epoch != own.epoch):
+	case own != nil && (c.Leader == nil || c.Leader.Epoch != own.Epoch):
 		notify(s.renewal) // looks at the znode through the owning session
 	case own == nil && c.Leader != nil && sess.ID != 0 && c.Leader.Session == sess.ID && c.Leader.Epoch != abandoned:
 		notify(s.renewal)

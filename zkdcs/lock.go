@@ -131,7 +131,7 @@ func (s *Store) won(ctx context.Context, l *link, sess Session, sent, answer lea
 		return false, nil // the session has ended since, or it was released
 	}
 	s.proven(own, sent, answer)
-	s.log.Info("leader lock acquired", slog.String("session", hex(sess.ID)), slog.Int64("epoch", int64(own.epoch)))
+	s.log.Info("leader lock acquired", slog.String("session", hex(sess.ID)), slog.Int64("epoch", int64(own.Epoch)))
 	return s.holds(own), nil
 }
 
@@ -157,10 +157,10 @@ func (s *Store) lost(ctx context.Context, l *link, sess Session) (bool, error) {
 	return s.holds(own), nil
 }
 
-func (s *Store) holds(own *ownership) bool {
+func (s *Store) holds(own *lease.Proofs) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.sess.own == own && own.held.Held()
+	return s.sess.own == own && own.Lease.Held()
 }
 
 // sameRequest reads the failover key again. It returns the request to blank,

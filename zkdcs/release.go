@@ -66,7 +66,7 @@ func (s *Store) giveUp(status cluster.Status) *pendingRelease {
 	}
 	p.status = status
 	if own := s.sess.own; own != nil {
-		p.epoch, s.sess.abandoned, s.sess.own = own.epoch, own.epoch, nil
+		p.epoch, s.sess.abandoned, s.sess.own = own.Epoch, own.Epoch, nil
 	}
 	s.sess.release = p
 	return p

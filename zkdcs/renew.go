@@ -99,7 +99,7 @@ func (s *Store) renew(ctx context.Context, adopt bool) {
 // exists, then reads whose that is. Both together prove the lease from the
 // moment before the write: it was committed by a quorum while the session was
 // alive, and the same znode was there after it.
-func (s *Store) prove(ctx context.Context, l *link, sess Session, own *ownership) error {
+func (s *Store) prove(ctx context.Context, l *link, sess Session, own *lease.Proofs) error {
 	type proof struct {
 		failed   int
 		answered lease.Instant
@@ -125,7 +125,7 @@ func (s *Store) prove(ctx context.Context, l *link, sess Session, own *ownership
 		return s.register(ctx, l, sess)
 	case err != nil:
 		return writeError(err)
-	case p.leader.stat.EphemeralOwner != sess.ID || cluster.Epoch(p.leader.stat.Czxid) != own.epoch:
+	case p.leader.stat.EphemeralOwner != sess.ID || cluster.Epoch(p.leader.stat.Czxid) != own.Epoch:
 		s.loseLease(own, "the leader znode is not this session's any more")
 		return nil
 	}
@@ -137,10 +137,10 @@ func (s *Store) prove(ctx context.Context, l *link, sess Session, own *ownership
 
 // proven extends the lease, unless it has ended in the meantime. The timeout
 // that counts is the one granted now, not when the proof was sent.
-func (s *Store) proven(own *ownership, sent, answered lease.Instant) {
+func (s *Store) proven(own *lease.Proofs, sent, answered lease.Instant) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.sess.own == own && own.prove(sent, answered, s.paramsLocked()) {
+	if s.sess.own == own && own.Prove(sent, answered, s.paramsLocked()) {
 		notify(s.changed)
 	}
 }
@@ -158,7 +158,7 @@ func (s *Store) adopt(ctx context.Context, l *link, sess Session) error {
 	s.mu.Lock()
 	own := s.sess.own
 	s.mu.Unlock()
-	if own != nil && (!ours || own.epoch != epoch) {
+	if own != nil && (!ours || own.Epoch != epoch) {
 		s.loseLease(own, "the leader znode is not this session's any more")
 		own = nil
 	}
@@ -176,20 +176,21 @@ func (s *Store) adopt(ctx context.Context, l *link, sess Session) error {
 // own starts a leadership of sess without proof yet, or returns the one that
 // has been started for that epoch. It returns nil if the session has changed
 // or the epoch has been abandoned.
-func (s *Store) own(sess Session, epoch cluster.Epoch) *ownership {
+func (s *Store) own(sess Session, epoch cluster.Epoch) *lease.Proofs {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.sess.session.ID != sess.ID || s.sess.abandoned == epoch || s.sess.release.covers(epoch) {
 		return nil
 	}
-	if s.sess.own == nil || s.sess.own.epoch != epoch {
-		s.sess.own = &ownership{epoch: epoch}
+	if s.sess.own == nil || s.sess.own.Epoch != epoch {
+		s.sess.own = &lease.Proofs{Epoch: epoch}
+		s.sess.syncAtLeast, s.sess.syncDoubt = 0, false
 	}
 	return s.sess.own
 }
 
 // loseLease ends own, if it is still the present one.
-func (s *Store) loseLease(own *ownership, why string) {
+func (s *Store) loseLease(own *lease.Proofs, why string) {
 	s.mu.Lock()
 	present := s.sess.own == own
 	if present {
@@ -208,7 +209,7 @@ func (s *Store) Abandon() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.sess.own != nil {
-		s.sess.abandoned = s.sess.own.epoch
+		s.sess.abandoned = s.sess.own.Epoch
 		s.sess.own = nil
 	}
 }

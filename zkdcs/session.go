@@ -133,7 +133,7 @@ func (s *Store) setUp(ctx context.Context, l *link, first bool) error {
 	}
 	s.mu.Lock()
 	if s.sess.own != nil {
-		s.sess.own.reattached(lease.Instant(l.begun.Load()))
+		s.sess.own.Reattached(lease.Instant(l.begun.Load()))
 	}
 	s.mu.Unlock()
 	if s.opts.Name != "" {
@@ -180,7 +180,7 @@ func (s *Store) takeSession(sess Session) {
 		s.sess.registered, s.sess.member, s.sess.seen = false, nil, false
 	}
 	if s.sess.own != nil {
-		s.sess.own.granted(sess.Timeout)
+		s.sess.own.Granted(sess.Timeout)
 	}
 	s.mu.Unlock()
 	if old == sess {

@@ -86,10 +86,14 @@ type sessionState struct {
 	registered bool   // the own registration is there
 	member     []byte // last written; nil: not by this session
 	seen       bool   // a view has shown the own member key
-	own        *ownership
+	own        *lease.Proofs
 	abandoned  cluster.Epoch // given up, though the znode may still be ours
 	// release is to be retried; nil: none.
 	release *pendingRelease
+	// syncAtLeast is the version of the sync key that this leadership has
+	// written; syncDoubt means that a write of it got no answer.
+	syncAtLeast int32
+	syncDoubt   bool
 }
 
 // New checks the options and returns a Store that does nothing until Run.
@@ -177,7 +181,7 @@ func (s *Store) Lease() lease.Lease {
 	if s.sess.own == nil {
 		return lease.Lease{}
 	}
-	return s.sess.own.held
+	return s.sess.own.Lease
 }
 
 // SessionID is the session that owns the ephemerals, 0 if there is none now.

@@ -77,14 +77,21 @@ func (s *Store) setSync(ctx context.Context, state cluster.SyncState, version in
 		op, next = opCreate(path, state.Encode(), 0), 0
 	}
 	_, failed, err := write(ctx, l, opCheckLeader(s.paths), op)
+	err = writeError(err)
+	s.mu.Lock()
 	switch {
-	case failed == 0:
+	case s.sess.own != own:
+	case err == nil:
+		s.sess.syncAtLeast = next
+	case errors.Is(err, cluster.ErrOutcomeUnknown):
+		s.sess.syncDoubt = true
+	}
+	s.mu.Unlock()
+	if failed == 0 {
 		s.loseLease(own, "the leader znode is gone")
 		return 0, cluster.ErrNotLeader
-	case err != nil:
-		return 0, writeError(err)
 	}
-	return next, nil
+	return next, err
 }
 
 // SetFailover replaces the request; a blank one clears it. version is a

@@ -148,6 +148,7 @@ func (a *Agent) clearInitialize(ctx context.Context, d decide.Decision) {
 	defer cancel()
 	if err := a.o.Store.DeleteInitialize(ctx); err != nil {
 		a.log.Warn("remove the initialize key", "err", err)
+		return // the next regular look tries again; the store may refuse at once
 	}
 	a.Wake()
 }
@@ -160,6 +161,7 @@ func (a *Agent) clearFailover(ctx context.Context, d decide.Decision) {
 	err := a.o.Store.SetFailover(ctx, cluster.Failover{}, a.s.cluster.Failover.Version)
 	if err != nil && !errors.Is(err, cluster.ErrConflict) {
 		a.log.Warn("clear failover request", "err", err)
+		return // the next regular look tries again; the store may refuse at once
 	}
 	a.Wake()
 }

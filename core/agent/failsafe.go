@@ -33,6 +33,9 @@ type failsafe struct {
 	// key and not yet read back; nil: nothing. Members in it count as well,
 	// since they may race as soon as they are in the key.
 	written atomic.Pointer[map[string]string]
+	// until is the latest hard deadline that promises ever gave: the fence goes
+	// by it to the end, whatever else is proven, because it never shortens.
+	until atomic.Int64
 
 	// Owned by run:
 	asked   lease.Instant
@@ -121,6 +124,7 @@ func (f *failsafe) ask(ctx context.Context, l lease.Lease, g failsafeGround) {
 	if f.a.o.Store.Lease().Epoch != l.Epoch || next.Hard().Before(held.Hard()) && held.Epoch == l.Epoch {
 		return
 	}
+	f.until.Store(max(f.until.Load(), int64(next.Hard())))
 	f.held.Store(&next)
 	if held.Epoch != l.Epoch || f.refused != "" {
 		f.a.log.Warn("the store does not renew the lease; all members have promised not to race",
@@ -215,6 +219,11 @@ func (h *housekeeper) writeFailsafe(ctx context.Context, v decide.View) error {
 		if m.Data.APIURL != "" && m.Name != v.Self {
 			want[m.Name] = m.Data.APIURL
 		}
+	}
+	if now := h.a.now(); now.Before(max(lease.Instant(h.a.failsafe.until.Load()), lease.Instant(h.a.feeder.adoptedUntil.Load()))) {
+		// Promises may carry PostgreSQL on until then, should this agent stop
+		// now. Who gave none must not be listed: it might race.
+		maps.DeleteFunc(want, func(name, _ string) bool { return name != v.Self && v.Cluster.Failsafe[name] == "" })
 	}
 	if maps.Equal(want, v.Cluster.Failsafe) {
 		h.a.failsafe.written.Store(nil)

@@ -234,3 +234,45 @@ func TestAClaimAndAPromiseExcludeEachOther(t *testing.T) {
 		t.Error("a decision that knew the promise was refused")
 	}
 }
+
+// listStore notes the failsafe key that is written.
+type listStore struct {
+	leasedStore
+	written map[string]string
+}
+
+func (s *listStore) SetFailsafe(_ context.Context, m map[string]string) error {
+	s.written = m
+	return nil
+}
+
+func TestWhoGaveNoPromiseIsNotListedWhilePromisesCarryTheFence(t *testing.T) {
+	store := &listStore{}
+	a := testAgent(store, nil)
+	a.o.Name, a.o.APIURL = "a", "http://a"
+	now := lease.Instant(time.Hour)
+	a.o.Clock = func() lease.Instant { return now }
+	b, c := cluster.Member{Name: "b"}, cluster.Member{Name: "c"}
+	b.Data.APIURL, c.Data.APIURL = "http://b", "http://c"
+	v := decide.View{Self: "a", Cluster: &cluster.Cluster{
+		Members: []cluster.Member{b, c}, Failsafe: map[string]string{"a": "http://a", "b": "http://old", "gone": "http://gone"},
+	}}
+	for name, tc := range map[string]struct {
+		promises, adopted lease.Instant
+		want              []string
+	}{
+		"no promise":              {0, 0, []string{"a", "b", "c"}},
+		"promises are over":       {now, 0, []string{"a", "b", "c"}},
+		"promises go on":          {now + 1, 0, []string{"a", "b"}},
+		"of a former agent maybe": {0, now + 1, []string{"a", "b"}},
+	} {
+		a.failsafe.until.Store(int64(tc.promises))
+		a.feeder.adoptedUntil.Store(int64(tc.adopted))
+		if err := a.keeper.writeFailsafe(t.Context(), v); err != nil {
+			t.Fatal(err)
+		}
+		if got := slices.Sorted(maps.Keys(store.written)); !slices.Equal(got, tc.want) {
+			t.Errorf("%s: wrote %v, want %v", name, got, tc.want)
+		}
+	}
+}

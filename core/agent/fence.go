@@ -32,6 +32,8 @@ type Fence interface {
 const (
 	// feedEvery is how often the fence is told a new deadline.
 	feedEvery = 500 * time.Millisecond
+	// feedLate is that shortly before the deadline that it knows.
+	feedLate = 25 * time.Millisecond
 	// fenceStart bounds the start of a fence process.
 	fenceStart = 3 * time.Second
 )
@@ -70,13 +72,11 @@ func (f *feeder) run(ctx context.Context) {
 	}
 	f.connect(ctx)
 	close(f.found)
-	tick := time.NewTicker(feedEvery)
-	defer tick.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case <-tick.C:
+		case <-time.After(f.pause()):
 		}
 		if !f.a.o.Fence.Ready() {
 			f.lost()
@@ -84,6 +84,17 @@ func (f *feeder) run(ctx context.Context) {
 		}
 		f.feed()
 	}
+}
+
+// pause is until the fence is told again: sooner when it is about to kill,
+// since the lease may be proven in the last moment.
+func (f *feeder) pause() time.Duration {
+	f.lock()
+	defer f.unlock()
+	if f.armed != 0 && f.told.Sub(f.a.now()) < 2*feedEvery {
+		return feedLate
+	}
+	return feedEvery
 }
 
 func (f *feeder) lock()   { f.mu <- struct{}{} }

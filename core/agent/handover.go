@@ -61,9 +61,16 @@ func (a *Agent) stopAndRelease(ctx context.Context, j *job, candidate string) (r
 		return false, errUncleanStop
 	}
 	j.closed.Store(true)
-	if !released {
-		err = a.release(ctx, end)
+	if released {
+		return true, nil
 	}
+	if !a.receivedAtLast(ctx, end, candidate) {
+		if candidate != "" {
+			return false, errNotReceived
+		}
+		return false, a.release(ctx, 0) // not in order: nobody has everything
+	}
+	err = a.release(ctx, end)
 	return err == nil, err
 }
 
@@ -76,6 +83,33 @@ func (a *Agent) stopLimit(ctx context.Context) (context.Context, context.CancelF
 		return ctx, func() {}
 	}
 	return context.WithTimeoutCause(ctx, s.PrimaryStopTimeout, errors.New("primary_stop_timeout"))
+}
+
+// errNotReceived means that the candidate of a hand-over stopped receiving on
+// the way. The lock stays, and this node comes back as primary.
+var errNotReceived = errors.New("no candidate has received the shutdown checkpoint")
+
+// lastAsk bounds the wait for a standby that has been sent everything.
+const lastAsk = time.Second
+
+// receivedAtLast reports that somebody has the log up to end, or will never
+// have to: there is nobody else.
+func (a *Agent) receivedAtLast(ctx context.Context, end cluster.LSN, candidate string) bool {
+	ctx, cancel := context.WithTimeout(ctx, lastAsk)
+	defer cancel()
+	if st := a.status.Load(); st.Cluster == nil || len(st.Cluster.Members) < 2 {
+		return true
+	}
+	ask := time.NewTicker(askEvery)
+	defer ask.Stop()
+	for !a.received(ctx, end, candidate) {
+		select {
+		case <-ctx.Done():
+			return false
+		case <-ask.C:
+		}
+	}
+	return true
 }
 
 // errUncleanStop means that PostgreSQL ended without a shutdown checkpoint:

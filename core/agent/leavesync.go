@@ -3,9 +3,14 @@ package agent
 import (
 	"context"
 	"log/slog"
+	"time"
 
 	"github.com/pgregent/pgregent/core/cluster"
 )
+
+// leaveAgain is how often it is looked without any event: a write of the
+// member key may have failed.
+const leaveAgain = 500 * time.Millisecond
 
 // leaveSync asks the leader to take this standby off the list of synchronous
 // standbys, before PostgreSQL is stopped in order: commits would wait for it,
@@ -20,13 +25,15 @@ func (a *Agent) leaveSync(ctx context.Context, publish func(context.Context)) {
 	defer cancel()
 	a.leaving.Store(true)
 	defer a.leaving.Store(false)
+	look, stored := publish, a.o.Store.Changed()
+	if look == nil { // the loop runs, and hears of changes itself
+		look, stored = func(context.Context) { a.Wake() }, nil
+	}
+	again := time.NewTicker(leaveAgain)
+	defer again.Stop()
+	look(ctx)
 	for {
 		changed := a.views.next()
-		if publish != nil {
-			publish(ctx)
-		} else {
-			a.Wake()
-		}
 		if !a.listed(a.status.Load().Cluster) {
 			a.log.Info("left the synchronous standbys")
 			return
@@ -36,7 +43,10 @@ func (a *Agent) leaveSync(ctx context.Context, publish func(context.Context)) {
 			a.log.Warn("stopping although the leader still lists this node as a synchronous standby", slog.Duration("waited", 2*st.Settings.LoopWait))
 			return
 		case <-changed:
-		case <-a.o.Store.Changed():
+		case <-stored:
+			look(ctx)
+		case <-again.C:
+			look(ctx)
 		}
 	}
 }

@@ -150,13 +150,23 @@ func (a *Agent) setMember(ctx context.Context, d cluster.MemberData, now lease.I
 	s.memberErr = text
 }
 
-// samePlace compares two member values without their positions.
+// samePlace compares two member values without their positions. Every round
+// asks it, and mostly nothing has changed.
 func samePlace(a, b cluster.MemberData) bool {
 	a.XLogLocation, a.ReplayLSN, a.ReceiveLSN = 0, 0, 0
 	b.XLogLocation, b.ReplayLSN, b.ReceiveLSN = 0, 0, 0
-	x, errA := a.MarshalJSON()
-	y, errB := b.MarshalJSON()
-	return errA == nil && errB == nil && string(x) == string(y)
+	tags := sameText(a.Tags.Object(), b.Tags.Object())
+	reasons := sameText(a.PendingRestartReason, b.PendingRestartReason) && sameText(a.ScheduledRestart, b.ScheduledRestart)
+	a.Tags, a.PendingRestartReason, a.ScheduledRestart = b.Tags, b.PendingRestartReason, b.ScheduledRestart
+	return tags && reasons && a == b
+}
+
+// sameText compares two objects as they are written; an empty one is none.
+func sameText(a, b *cluster.Object) bool {
+	if a == b || a.Len() == 0 && b.Len() == 0 {
+		return true
+	}
+	return a.Len() == b.Len() && a.String() == b.String()
 }
 
 // Status is what was last published, from memory.

@@ -251,7 +251,7 @@ func (a *Agent) makeCluster(ctx context.Context, j *job, v decide.View) error {
 // completeBootstrap writes the keys of the new cluster.
 func (a *Agent) completeBootstrap(ctx context.Context, v decide.View) error {
 	if v.Cluster.Config.Object == nil {
-		if err := a.o.Store.SetConfig(ctx, a.o.BootstrapConfig, cluster.AnyVersion); err != nil {
+		if err := insist(ctx, func() error { return a.o.Store.SetConfig(ctx, a.o.BootstrapConfig, cluster.AnyVersion) }); err != nil {
 			return fmt.Errorf("write dynamic configuration: %w", err)
 		}
 	}
@@ -259,10 +259,30 @@ func (a *Agent) completeBootstrap(ctx context.Context, v decide.View) error {
 	if !cluster.ValidSystemID(id) {
 		return fmt.Errorf("system identifier %q of the new cluster is not valid", id)
 	}
-	if err := a.o.Store.SetInitialize(ctx, id); err != nil {
+	if err := insist(ctx, func() error { return a.o.Store.SetInitialize(ctx, id) }); err != nil {
 		return fmt.Errorf("write system identifier: %w", err)
 	}
 	return nil
+}
+
+// insistAgain is the pause before a write is repeated.
+const insistAgain = 200 * time.Millisecond
+
+// insist repeats a write that does no harm twice until the store has answered
+// it: half a cluster in the store is in everybody's way. It ends with ctx,
+// which the end of the lease cancels.
+func insist(ctx context.Context, write func() error) error {
+	for {
+		err := write()
+		if !errors.Is(err, cluster.ErrOutcomeUnknown) && !errors.Is(err, cluster.ErrUnreachable) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(insistAgain):
+		}
+	}
 }
 
 // undoBootstrap leaves the store as if this node had never tried, and the
@@ -271,7 +291,7 @@ func (a *Agent) undoBootstrap(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 30*time.Second)
 	defer cancel()
 	err := a.o.Postgres.Stop(ctx, cluster.StopImmediate, false, nil)
-	err = errors.Join(err, a.o.Postgres.MoveDataAside(), a.o.Store.DeleteInitialize(ctx))
+	err = errors.Join(err, a.o.Postgres.MoveDataAside(), insist(ctx, func() error { return a.o.Store.DeleteInitialize(ctx) }))
 	if a.o.Store.Lease().Held() {
 		err = errors.Join(err, a.o.Store.Release(ctx, cluster.Status{}))
 	}

@@ -2,7 +2,6 @@ package cluster
 
 import (
 	"fmt"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -72,14 +71,25 @@ func (s SyncNames) String() string {
 // quoteStandby quotes a name that PostgreSQL's parser of the setting would
 // not take as it is.
 func quoteStandby(name string) string {
-	plain := plainStandby().MatchString(name) && !strings.EqualFold(name, "first") && !strings.EqualFold(name, "any")
+	plain := plainStandby(name) && !strings.EqualFold(name, "first") && !strings.EqualFold(name, "any")
 	if plain || name == "*" {
 		return name
 	}
 	return `"` + strings.ReplaceAll(name, `"`, `""`) + `"`
 }
 
-func plainStandby() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z_][A-Za-z_0-9$]*$`) }
+// plainStandby reports [A-Za-z_][A-Za-z_0-9$]*. It is asked in every round of
+// a primary's agent.
+func plainStandby(name string) bool {
+	for i := range len(name) {
+		c := name[i]
+		letter := c == '_' || 'A' <= c && c <= 'Z' || 'a' <= c && c <= 'z'
+		if !letter && (i == 0 || c != '$' && (c < '0' || c > '9')) {
+			return false
+		}
+	}
+	return name != ""
+}
 
 // ParseSyncNames reads the setting as PostgreSQL does.
 func ParseSyncNames(text string) (SyncNames, error) {

@@ -1,6 +1,7 @@
 package decide
 
 import (
+	"slices"
 	"time"
 
 	"github.com/pgregent/pgregent/core/cluster"
@@ -70,7 +71,7 @@ type Rule struct {
 
 // Decide returns the decision of the first rule that matches.
 func Decide(v View) Decision {
-	for _, r := range Rules() {
+	for _, r := range table {
 		if r.When(v) {
 			d := r.Then(v)
 			d.Rule = r.Name
@@ -81,7 +82,12 @@ func Decide(v View) Decision {
 }
 
 // Rules is the whole table in order. The result is the caller's.
-func Rules() []Rule {
+func Rules() []Rule { return slices.Clone(table) }
+
+// table is made once: every round of an agent goes through it.
+var table = makeTable()
+
+func makeTable() []Rule {
 	var all []Rule
 	for _, group := range [][]Rule{
 		identityRules(), jobRules(), safetyRules(), fenceRules(), watchdogRules(), busyRules(), failsafeRules(), pauseRules(), emptyRules(),

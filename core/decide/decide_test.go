@@ -40,7 +40,10 @@ func healthy() View {
 			Members: []cluster.Member{member("a", cluster.RolePrimary, 5000), member("b", cluster.RoleReplica, 5000), member("c", cluster.RoleReplica, 5000)},
 			Status:  cluster.Status{Optime: 5000}, History: cluster.History{},
 		},
-		Instance: cluster.Instance{State: cluster.StateRunning, Running: true, Ready: true, Pid: 42, SystemID: sysID, Timeline: 1, WriteLSN: 5000, Control: cluster.Control{RewindPossible: true}},
+		Instance: cluster.Instance{
+			State: cluster.StateRunning, Running: true, Ready: true, Pid: 42, SystemID: sysID, Timeline: 1, WriteLSN: 5000, Control: cluster.Control{RewindPossible: true},
+			Replication: []cluster.WALSender{{ApplicationName: "b", State: "streaming"}, {ApplicationName: "C", State: "streaming"}},
+		},
 	}
 }
 
@@ -201,6 +204,19 @@ func leaderCases() []testCase {
 		{"switchover: named candidate is silent", healthy, func(v *View) {
 			v.Cluster.Failover, v.Peers = cluster.Failover{Leader: "a", Candidate: "b"}, []Peer{{Name: "b", Err: "refused"}, peer("c", 4500)}
 		}, ClearFailover, "hand-over", "b does not answer: refused"},
+		{"switchover: the candidate does not receive the log", healthy, func(v *View) {
+			v.Cluster.Failover = cluster.Failover{Leader: "a", Candidate: "b"}
+			v.Instance.Replication = []cluster.WALSender{{ApplicationName: "b", State: "catchup"}, {ApplicationName: "c", State: "streaming"}}
+			v.Peers = []Peer{peer("b", 5000), peer("c", 5000)}
+		}, ClearFailover, "hand-over", "b does not receive the log at the moment"},
+		{"switchover: the candidate streams from another standby", healthy, func(v *View) {
+			v.Cluster.Failover = cluster.Failover{Leader: "a", Candidate: "b"}
+			v.Instance.Replication = []cluster.WALSender{{ApplicationName: "c", State: "streaming"}}
+			tags := &cluster.Object{}
+			tags.Set("replicatefrom", "c")
+			v.Cluster.Members[1].Data.Tags, v.Cluster.Members[1].Data.ReplicationState = cluster.NewTags(tags), "streaming"
+			v.Peers = []Peer{peer("b", 5000), peer("c", 5000)}
+		}, HandOver, "hand-over", "b takes over"},
 		{"switchover: candidate too far behind", healthy, func(v *View) {
 			v.Instance.WriteLSN = 5 << 20
 			v.Cluster.Failover, v.Peers = cluster.Failover{Leader: "a"}, []Peer{peer("b", 4<<20-1)}
@@ -247,6 +263,7 @@ func standbyCases() []testCase {
 	return []testCase{
 		{"a standby follows", standbyOf, nil, Wait, "standby", "following b"},
 		{"a standby without the store goes on", standbyOf, func(v *View) { v.StoreErr = "silent" }, Wait, "store-unreadable", "silent"},
+		{"a standby that cannot become consistent follows the leader", standbyOf, func(v *View) { v.Instance.Ready = false; v.FollowsTarget = false }, Follow, "follow-starting", "the leader is b"},
 		{"a standby that does not answer", standbyOf, func(v *View) { v.Instance.Ready = false; free(v) }, Wait, "no-answer", ""},
 		{"new leader: follow", standbyOf, func(v *View) { v.FollowsTarget = false }, Follow, "follow", "leader is b"},
 		{"new leader: check", standbyOf, func(v *View) { v.Divergence = cluster.DivergenceUnknown }, CheckDivergence, "check", ""},
@@ -290,6 +307,17 @@ func standbyCases() []testCase {
 			v.Tags = cluster.NewTags(o)
 		}, Wait, "race-nofailover", ""},
 		{"lock free: lag at the limit", standbyOf, func(v *View) { free(v); v.Cluster.Status.Optime = 5000 + 1<<20 }, AskPeers, "race-ask", ""},
+		{"lock free: behind an orderly end, and somebody may have it", standbyOf, func(v *View) {
+			free(v)
+			v.Cluster.Status = cluster.Status{Optime: 5001, Released: 6}
+			v.Peers = []Peer{{Name: "b", Err: "no answer"}, peer("c", 5000)}
+		}, Wait, "race", "b does not answer and may have the end of the log"},
+		{"lock free: behind an orderly end for long", standbyOf, func(v *View) {
+			free(v)
+			v.UnlockedSince = v.Now.Add(-candidateGrace)
+			v.Cluster.Status = cluster.Status{Optime: 5001, Released: 6}
+			v.Peers = []Peer{{Name: "b", Err: "no answer"}, peer("c", 5000)}
+		}, Acquire, "race", ""},
 		{"lock free: lag one byte over the limit", standbyOf, func(v *View) { free(v); v.Cluster.Status.Optime = 5001 + 1<<20 }, Wait, "race-lag", ""},
 		{"lock free: old timeline, check_timeline", standbyOf, func(v *View) {
 			free(v)

@@ -19,6 +19,17 @@ func raceRules() []Rule {
 	racing := func(v View) bool { return v.unlocked() && v.standby() }
 	return []Rule{
 		{
+			Name: "follow-starting",
+			Doc:  "A standby that does not answer yet follows the wrong server: without log from the right one it may never become consistent.",
+			When: func(v View) bool {
+				return v.led() && v.Instance.Running && !v.Instance.Ready && v.Instance.Standby && !v.FollowsTarget && Target(v) != nil &&
+					v.leader() != v.Self && v.Now >= v.Backoff
+			},
+			Then: func(v View) Decision {
+				return Decision{Verb: Follow, Upstream: Target(v), Reason: "the leader is " + v.leader() + "; PostgreSQL does not answer: " + v.Instance.Err}
+			},
+		},
+		{
 			Name: "no-answer",
 			Doc:  "PostgreSQL runs and does not answer: it takes no part in a race.",
 			When: func(v View) bool { return v.Instance.Running && !v.Instance.Ready },
@@ -123,6 +134,9 @@ func race(v View) Decision {
 	if why := outrun(v); why != "" {
 		return Decision{Verb: Wait, Again: raceAgain, Reason: why}
 	}
+	if why := behindRelease(v); why != "" {
+		return Decision{Verb: Wait, Again: raceAgain, Reason: why}
+	}
 	if why := votes(v); why != "" {
 		return Decision{Verb: Wait, Again: raceAgain, Reason: why}
 	}
@@ -151,6 +165,23 @@ func outrun(v View) string {
 			return fmt.Sprintf("Wal position of %s is ahead of my wal position: %v > %v", p.Name, p.Position, mine)
 		case p.Position == mine && p.FailoverPriority > v.Tags.FailoverPriority():
 			return fmt.Sprintf("%s has equally tolerable WAL position and priority %d, while this node has priority %d", p.Name, p.FailoverPriority, v.Tags.FailoverPriority())
+		}
+	}
+	return ""
+}
+
+// behindRelease says who may have the end of the log of a leader that stopped
+// in order, "" if this node has it or nobody can have. For a moment the lock is
+// left to them: nothing is to be lost by a planned change of leaders.
+func behindRelease(v View) string {
+	status := v.Cluster.Status
+	if status.Released == 0 || v.Instance.Position() >= status.Optime || !v.graceLeft() {
+		return ""
+	}
+	f, _ := v.request()
+	for _, p := range v.Peers {
+		if !p.Reachable && p.Name != f.Leader {
+			return fmt.Sprintf("%s does not answer and may have the end of the log, %v; this node is at %v", p.Name, status.Optime, v.Instance.Position())
 		}
 	}
 	return ""

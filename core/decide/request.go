@@ -121,7 +121,7 @@ func handOver(v View) Decision {
 	if why := v.cannotHandOver(f, limit); why != "" {
 		return Decision{Verb: ClearFailover, Reason: "no good candidate: " + why}
 	}
-	if name := bestCandidateFrom(v, f, limit); name != "" {
+	if name := bestCandidateFrom(v.receiversOnly(), f, limit); name != "" {
 		verb := HandOver
 		if v.standbyCluster() {
 			verb = StepDown
@@ -182,6 +182,8 @@ func whyNone(v View, f cluster.Failover, limit cluster.LSN) string {
 			why = "runs as primary"
 		case p.olderThan(v.Instance.Timeline):
 			why = fmt.Sprintf("is on timeline %d, which is behind %d", p.Timeline, v.Instance.Timeline)
+		case p.Position >= limit && !v.receives(p.Name):
+			why = "does not receive the log at the moment"
 		}
 		if text != "" {
 			text += "; "

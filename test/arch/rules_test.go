@@ -53,6 +53,8 @@ var folders = []folder{
 	// Layer 4 wires, and tests look at everything.
 	{"cmd", []string{"core", "rest", "zkdcs", "plugins", "observability", "packaging"}},
 	{"packaging", nil},
+	// The simulation has the core, and models in the place of the edges.
+	{"test/sim", []string{"core/cluster", "core/lease", "core/decide", "core/agent", "core/fence"}},
 	{"test", []string{"core", "rest", "zkdcs", "plugins", "observability", "packaging", "cmd"}},
 }
 

@@ -1,23 +1,23 @@
-package zkdcs
+package lease
 
 import (
 	"time"
 
 	"github.com/pgregent/pgregent/core/cluster"
-	"github.com/pgregent/pgregent/core/lease"
 )
 
-// ownership is one leadership of this session and what proves it. It is
-// guarded by Store.mu.
-type ownership struct {
-	epoch cluster.Epoch
+// Proofs is one leadership of a session and what proves it. Its user guards it
+// against concurrent calls.
+type Proofs struct {
+	Epoch cluster.Epoch
+	// Lease is what has been proven; not held before the first proof.
+	Lease Lease
 	// answers are when proofs were answered, ascending, back to a tick and an
 	// interval before the newest and one further.
-	answers []lease.Instant
-	held    lease.Lease
+	answers []Instant
 }
 
-// prove takes a committed write over that was sent and answered at these
+// Prove takes a committed write over that was sent and answered at these
 // instants. It reports whether the answer came after an excess gap of more
 // than one interval.
 //
@@ -25,7 +25,7 @@ type ownership struct {
 // and the new lease the one that lasts longer counts: after a gap the new one
 // may be the shorter. A bound of a longer timeout than the present one is no
 // longer true.
-func (o *ownership) prove(sent, answered lease.Instant, p lease.Params) (afterGap bool) {
+func (o *Proofs) Prove(sent, answered Instant, p Params) (afterGap bool) {
 	first := len(o.answers) == 0
 	if first {
 		// A session that did not lead has only sent pings, every third of its
@@ -38,29 +38,29 @@ func (o *ownership) prove(sent, answered lease.Instant, p lease.Params) (afterGa
 		afterGap = !first && answered.Sub(last) > 2*p.Interval
 	}
 	o.prune(p)
-	next := lease.Lease{Epoch: o.epoch, Sent: sent, Gap: o.gap(p.Interval), Params: p}
-	if !o.held.Held() || p.Timeout < o.held.Timeout || o.held.Hard().Before(next.Hard()) {
-		o.held = next
+	next := Lease{Epoch: o.Epoch, Sent: sent, Gap: o.gap(p.Interval), Params: p}
+	if !o.Lease.Held() || p.Timeout < o.Lease.Timeout || o.Lease.Hard().Before(next.Hard()) {
+		o.Lease = next
 	}
 	return afterGap
 }
 
-// granted takes the session timeout of a handshake over. A shorter one counts
+// Granted takes the session timeout of a handshake over. A shorter one counts
 // at once, for what was proven before too.
-func (o *ownership) granted(timeout time.Duration) {
-	o.held.Timeout = min(o.held.Timeout, timeout)
+func (o *Proofs) Granted(timeout time.Duration) {
+	o.Lease.Timeout = min(o.Lease.Timeout, timeout)
 }
 
-// reattached begins the history of answers anew: attaching to a server
+// Reattached begins the history of answers anew: attaching to a server
 // touches the session at the ZooKeeper leader, so silence from before does
 // not count any more. begun is from before the handshake.
-func (o *ownership) reattached(begun lease.Instant) {
+func (o *Proofs) Reattached(begun Instant) {
 	o.answers = append(o.answers[:0:0], begun)
 }
 
 // prune forgets answers that are out of the window; the newest of them stays,
 // as the begin of the first gap inside.
-func (o *ownership) prune(p lease.Params) {
+func (o *Proofs) prune(p Params) {
 	begin := o.answers[len(o.answers)-1].Add(-p.Tick - p.Interval)
 	for len(o.answers) > 1 && o.answers[1].Before(begin) {
 		o.answers = o.answers[1:]
@@ -68,7 +68,7 @@ func (o *ownership) prune(p lease.Params) {
 }
 
 // gap is the longest time between two answers beyond the interval.
-func (o *ownership) gap(interval time.Duration) time.Duration {
+func (o *Proofs) gap(interval time.Duration) time.Duration {
 	var longest time.Duration
 	for i := 1; i < len(o.answers); i++ {
 		longest = max(longest, o.answers[i].Sub(o.answers[i-1])-interval)

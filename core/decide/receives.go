@@ -1,0 +1,27 @@
+package decide
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/pgregent/pgregent/core/cluster"
+)
+
+// receives reports that a member gets what this primary writes until its
+// shutdown: by a WAL sender here, through another standby, or from the archive.
+// Any other would take over without commits that were confirmed a moment ago.
+// The leader of a standby cluster writes nothing.
+func (v View) receives(name string) bool {
+	if m := v.Cluster.Member(name); m != nil && (m.Data.Tags.NoStream() || m.Data.Tags.ReplicateFrom() != "" && m.Data.ReplicationState == "streaming") {
+		return true
+	}
+	return v.standbyCluster() || slices.ContainsFunc(v.Instance.Replication, func(w cluster.WALSender) bool {
+		return strings.EqualFold(w.ApplicationName, name) && w.State == "streaming"
+	})
+}
+
+// receiversOnly is v with the peers that receive the log.
+func (v View) receiversOnly() View {
+	v.Peers = slices.DeleteFunc(slices.Clone(v.Peers), func(p Peer) bool { return !v.receives(p.Name) })
+	return v
+}

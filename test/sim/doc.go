@@ -1,0 +1,24 @@
+// Package sim runs whole clusters in virtual time: the real core/decide, the
+// real loop of core/agent, the real arithmetic of core/lease and the real
+// fence machine, against models of ZooKeeper, PostgreSQL, the network and the
+// host.
+//
+// One [Run] is one seed: the seed draws the size of the cluster, its settings,
+// every latency and a schedule of faults. Meanwhile a client writes through
+// whatever accepts writes and remembers what was confirmed. The invariants are
+// checked at the instant at which they could break, not by looking now and
+// then. At the end the faults stop, and the cluster has to recover.
+//
+// The models are as unfriendly as what they stand for. ZooKeeper: sessions
+// that a cut-off server still believes in, touches that are relayed late,
+// answers that are lost after the commit, reads from the past, a new ZooKeeper
+// leader. PostgreSQL: orphans of a killed postmaster that go on committing,
+// stops that hang, promotions that fail, logs that diverge. What they do not
+// model: replication slots, an archive, logical decoding, disk space, and
+// keys read at slightly different moments.
+//
+// Concurrency: everything of the models is guarded by the world's mutex, which
+// is never held while virtual time passes. A seed reproduces as long as no two
+// events fall on the same instant; latencies are drawn so that they hardly
+// ever do, and a worker has one processor.
+package sim

@@ -1,0 +1,8 @@
+//go:build !race
+
+package sim
+
+const (
+	usual = 500
+	keep  = 1000
+)

@@ -1,0 +1,121 @@
+package sim
+
+import (
+	"flag"
+	"os"
+	"os/exec"
+	"runtime"
+	"runtime/debug"
+	"strconv"
+	"sync"
+	"testing"
+)
+
+var (
+	seeds = flag.Int("seeds", usual, "how many seeds to run")
+	first = flag.Uint64("seed", 1, "the first of them")
+	every = flag.Uint64("every", 1, "the distance between them")
+	trace = flag.Bool("trace", false, "print the transcript while it is made")
+)
+
+// workerEnv marks the processes that TestSeeds starts, one for each processor.
+// Each of them has one processor, so that a seed reproduces.
+const workerEnv = "PGREGENT_SIM_WORKER"
+
+// keptSeeds are seeds that have found something, and what.
+var keptSeeds = []struct {
+	seed  uint64
+	found string
+}{
+	{2, "a bootstrap gave up when one answer was lost, and left its system identifier behind"},
+	{3, "a switchover went to a standby that did not receive the log, and lost confirmed commits"},
+	{8, "a rewound standby was started without upstream while the store was silent, and never became consistent"},
+	{12, "a standby whose stop hung was never looked after"},
+	{16, "after an orderly release a cut-off node took the lock before those that had everything"},
+	{17, "the fence killed in the last moment although the lease had been proven again"},
+	{21, "as 3, by a manual failover right after a restart"},
+	{23, "as 3, after a power loss"},
+	{25, "a promotion that hangs"},
+	{26, "the loop turned without pause while the store refused a write at once"},
+	{28, "as 17, after a suspended host"},
+	{31, "a standby that left the synchronous ones turned without pause"},
+	{53, "as 17, after a restart of the agent"},
+}
+
+// roomy is how much a worker may allocate before it collects.
+const roomy = 256 << 20
+
+func TestMain(m *testing.M) {
+	flag.Parse()
+	if os.Getenv(workerEnv) != "" || *trace {
+		debug.SetGCPercent(-1) // the collector would change who runs first
+	}
+	os.Exit(m.Run())
+}
+
+// tidy collects between two seeds.
+func tidy() {
+	var m runtime.MemStats
+	if runtime.ReadMemStats(&m); m.HeapAlloc > roomy {
+		runtime.GC()
+	}
+}
+
+// check runs one seed and reports what is broken.
+func check(t *testing.T, seed uint64) {
+	t.Helper()
+	s, err := Draw(seed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if *trace {
+		s.Trace = os.Stderr
+	}
+	r := Run(t, s)
+	if testing.Verbose() {
+		t.Logf("seed %d: %d leaders, %d writes", seed, r.Leaders, r.Writes)
+	}
+	if len(r.Broken) > 0 {
+		t.Errorf("%v\n%v\nagain: go test ./test/sim -run TestSeeds -seeds 1 -seed %d\n%s", s, r.Broken, seed, r.Transcript)
+	}
+}
+
+func TestKeptSeeds(t *testing.T) {
+	if os.Getenv(workerEnv) != "" {
+		t.Skip("a worker has its own seeds")
+	}
+	for i, k := range keptSeeds {
+		if i >= keep {
+			return
+		}
+		check(t, k.seed)
+	}
+}
+
+func TestSeeds(t *testing.T) {
+	workers := min(runtime.NumCPU(), *seeds)
+	if os.Getenv(workerEnv) != "" || workers < 2 || *trace {
+		for i := range uint64(*seeds) {
+			check(t, *first+i**every)
+			tidy()
+		}
+		return
+	}
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all sync.WaitGroup
+	for i := range workers {
+		n := (*seeds - i + workers - 1) / workers
+		cmd := exec.CommandContext(t.Context(), self, "-test.run=^TestSeeds$", "-test.timeout=0",
+			"-seeds="+strconv.Itoa(n), "-seed="+strconv.FormatUint(*first+uint64(i), 10), "-every="+strconv.Itoa(workers))
+		cmd.Env = append(os.Environ(), workerEnv+"=1", "GOMAXPROCS=1")
+		all.Go(func() {
+			if out, err := cmd.CombinedOutput(); err != nil {
+				t.Errorf("worker %d: %v\n%s", i, err, out)
+			}
+		})
+	}
+	all.Wait()
+}
