@@ -23,6 +23,8 @@ var errRetry = errors.New("try again")
 // failover key if view shows a request that is due now or is for this member
 // (beside older members it stays for the leader to remove). A lock that Inherit
 // allows to be taken over is replaced in one transaction.
+// An active sync key must be as in view, else cluster.ErrConflict: it says who
+// may lead.
 // It reports false, and no error, if another member was faster. After a lost
 // answer it tries again on the same session until ctx ends; then it returns
 // cluster.ErrOutcomeUnknown, and the lease appears by itself if the znode
@@ -30,7 +32,7 @@ var errRetry = errors.New("try again")
 func (s *Store) Acquire(ctx context.Context, view *cluster.Cluster) (bool, error) {
 	ctx, cancel := s.bound(ctx)
 	defer cancel()
-	defer s.view.touch(keyLeader, keyFailover)
+	defer s.view.touch(keyLeader, keyFailover, keySync)
 	l, sess, err := s.connected()
 	if err != nil {
 		return false, fmt.Errorf("acquire leader lock: %w", err)
@@ -39,7 +41,11 @@ func (s *Store) Acquire(ctx context.Context, view *cluster.Cluster) (bool, error
 	if view != nil && view.Failover.Exists && s.concerns(view.Failover) && !s.blankedLater(view.Failover) {
 		blank = &view.Failover
 	}
-	won, err := s.attempt(ctx, l, sess, &blank)
+	sync := (*cluster.SyncState)(nil)
+	if view != nil && view.Sync.Active() {
+		sync = &view.Sync
+	}
+	won, err := s.attempt(ctx, l, sess, &blank, sync)
 	var doubt error // the first attempt that may have created the znode
 	for range maxAttempts {
 		if doubt == nil && errors.Is(err, cluster.ErrOutcomeUnknown) {
@@ -52,7 +58,7 @@ func (s *Store) Acquire(ctx context.Context, view *cluster.Cluster) (bool, error
 		if l, sess, err = s.awaitConnected(ctx); err != nil {
 			break
 		}
-		won, err = s.attempt(ctx, l, sess, &blank)
+		won, err = s.attempt(ctx, l, sess, &blank, sync)
 	}
 	switch {
 	case errors.Is(err, errRetry):
@@ -77,8 +83,9 @@ func (s *Store) concerns(f cluster.Failover) bool {
 }
 
 // attempt tries once to create the leader znode. blank is the request to
-// blank, or nil; it is replaced before errRetry is returned.
-func (s *Store) attempt(ctx context.Context, l *link, sess Session, blank **cluster.Failover) (bool, error) {
+// blank, or nil; it is replaced before errRetry is returned. sync, if not nil,
+// must still be the sync key: it says that this member may lead.
+func (s *Store) attempt(ctx context.Context, l *link, sess Session, blank **cluster.Failover, sync *cluster.SyncState) (bool, error) {
 	if err := s.settleFirst(ctx, l, sess); err != nil {
 		return false, err
 	}
@@ -92,6 +99,9 @@ func (s *Store) attempt(ctx context.Context, l *link, sess Session, blank **clus
 	if f := *blank; f != nil {
 		ops = append(ops, opSet(s.paths.of(keyFailover), cluster.Failover{}.Encode(), f.Version))
 	}
+	if sync != nil {
+		ops = append(ops, &zk.CheckVersionRequest{Path: s.paths.of(keySync), Version: sync.Version})
+	}
 	sent := lease.Now()
 	_, failed, err := write(ctx, l, ops...)
 	answer := lease.Now()
@@ -100,6 +110,8 @@ func (s *Store) attempt(ctx context.Context, l *link, sess Session, blank **clus
 		return s.won(ctx, l, sess, sent, answer)
 	case errors.Is(err, zk.ErrNodeExists):
 		return s.lost(ctx, l, sess)
+	case sync != nil && failed == len(ops)-1:
+		return false, fmt.Errorf("%w: the sync key has changed", cluster.ErrConflict)
 	case failed == 1:
 		f, err := s.sameRequest(ctx, l, **blank)
 		if err != nil {

@@ -94,6 +94,24 @@ func (s *Store) setSync(ctx context.Context, state cluster.SyncState, version in
 	return next, err
 }
 
+// CheckSync reports cluster.ErrConflict if the sync key has another version.
+// It goes through a quorum, after all writes of this session.
+func (s *Store) CheckSync(ctx context.Context, version int32) error {
+	ctx, cancel := s.bound(ctx)
+	defer cancel()
+	l, _, err := s.connected()
+	if err == nil {
+		check := &zk.CheckVersionRequest{Path: s.paths.of(keySync), Version: version}
+		_, _, err = write(ctx, l, opCheckLeader(s.paths), check)
+		err = writeError(err)
+	}
+	if err != nil {
+		s.view.touch(keySync)
+		return fmt.Errorf("check %s: %w", keySync, err)
+	}
+	return nil
+}
+
 // SetFailover replaces the request; a blank one clears it. version is a
 // condition: AnyVersion for none, NoVersion for "must be new".
 func (s *Store) SetFailover(ctx context.Context, f cluster.Failover, version int32) error {

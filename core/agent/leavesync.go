@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"time"
 
@@ -14,12 +15,14 @@ const leaveAgain = 500 * time.Millisecond
 
 // leaveSync asks the leader to take this standby off the list of synchronous
 // standbys, before PostgreSQL is stopped in order: commits would wait for it,
-// and it could not be promoted. It waits two loop_wait at most. Outside of
-// the loop it is called with publish nil.
-func (a *Agent) leaveSync(ctx context.Context, publish func(context.Context)) {
+// and it could not be promoted. It waits two loop_wait at most, and reports
+// whether the node is off the list: if nobody leads, or the store does not
+// answer, this node may be the one that has everything. In the loop it is
+// called with publish nil.
+func (a *Agent) leaveSync(ctx context.Context, publish func(context.Context)) bool {
 	st := a.status.Load()
-	if !a.listed(st.Cluster) {
-		return
+	if !st.Settings.Synchronous() {
+		return true
 	}
 	ctx, cancel := context.WithTimeout(ctx, 2*st.Settings.LoopWait)
 	defer cancel()
@@ -34,14 +37,20 @@ func (a *Agent) leaveSync(ctx context.Context, publish func(context.Context)) {
 	look(ctx)
 	for {
 		changed := a.views.next()
-		if !a.listed(a.status.Load().Cluster) {
-			a.log.Info("left the synchronous standbys")
-			return
+		c := a.status.Load().Cluster
+		if c != nil && !c.Sync.HasStandby(a.o.Name) {
+			if st.Cluster != nil && st.Cluster.Sync.HasStandby(a.o.Name) {
+				a.log.Info("left the synchronous standbys")
+			}
+			return true
+		}
+		if c != nil && (c.Leader == nil || c.LeaderName() == a.o.Name) {
+			return false // nobody is there to take it off
 		}
 		select {
 		case <-ctx.Done():
-			a.log.Warn("stopping although the leader still lists this node as a synchronous standby", slog.Duration("waited", 2*st.Settings.LoopWait))
-			return
+			a.log.Warn("the leader has not taken this node off the synchronous standbys", slog.Duration("waited", 2*st.Settings.LoopWait))
+			return false
 		case <-changed:
 		case <-stored:
 			look(ctx)
@@ -51,11 +60,8 @@ func (a *Agent) leaveSync(ctx context.Context, publish func(context.Context)) {
 	}
 }
 
-// listed reports that the sync key lists this node as a standby of somebody
-// who leads.
-func (a *Agent) listed(c *cluster.Cluster) bool {
-	return c != nil && a.status.Load().Settings.Synchronous() && c.Leader != nil && c.LeaderName() != a.o.Name && c.Sync.HasStandby(a.o.Name)
-}
+// errListed refuses to remove data that may be the only complete copy.
+var errListed = errors.New("the sync key lists this node as a synchronous standby and no leader takes it off: its data may be the only ones with every confirmed commit")
 
 // withoutSync marks the tags of a node that is not to be synchronous any more.
 func withoutSync(t cluster.Tags) cluster.Tags {

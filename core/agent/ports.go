@@ -29,7 +29,8 @@ type Store interface {
 	SessionID() int64
 
 	// Acquire creates the leader znode and, in the same transaction, blanks
-	// the failover key with the version of view. It reports false, and no
+	// the failover key with the version of view and checks that an active sync
+	// key is the one in view (cluster.ErrConflict). It reports false, and no
 	// error, if another member was faster. After an unknown outcome it has
 	// read back who the owner is. On true, Lease is held.
 	Acquire(ctx context.Context, view *cluster.Cluster) (bool, error)
@@ -60,6 +61,10 @@ type Store interface {
 	// (cluster.NoVersion: does not exist), else cluster.ErrConflict. It
 	// returns the new version.
 	SetSync(ctx context.Context, s cluster.SyncState, version int32) (int32, error)
+	// CheckSync reports cluster.ErrConflict if the sync key has another version
+	// than that, or this session does not hold the lock. It is answered in the
+	// order of the session's writes, by a quorum.
+	CheckSync(ctx context.Context, version int32) error
 	// SetFailover replaces the request; a blank one clears it. version is a
 	// condition (cluster.AnyVersion: none, cluster.NoVersion: must be new).
 	SetFailover(ctx context.Context, f cluster.Failover, version int32) error

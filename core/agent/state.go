@@ -45,6 +45,7 @@ type state struct {
 	fatal       error
 
 	unlockedSince lease.Instant
+	lastEpoch     cluster.Epoch
 	handedOver    lease.Instant
 	won           bool
 
@@ -131,7 +132,7 @@ func (a *Agent) view() decide.View {
 		CanBootstrap: a.o.BootstrapConfig != nil,
 		Backoff:      s.backoff, LastError: s.lastError, StartFailed: s.startFailed,
 		Started: s.started, Adopted: s.instance.Pid != 0 && s.instance.Pid == s.adoptedPid,
-		UnlockedSince: s.unlockedSince, HandedOver: s.handedOver, Won: s.won,
+		UnlockedSince: s.unlockedSince, LastEpoch: s.lastEpoch, HandedOver: s.handedOver, Won: s.won,
 		RewindFailed: s.rewindTries >= rewindTries, PromoteFailed: s.promoteFailed,
 		SeenInitialized: s.seenSystemID, Interrupted: s.interrupted,
 		Sync:    a.syncer.memory(),

@@ -105,6 +105,12 @@ func (s *syncer) do(ctx context.Context, next decide.SyncStep) error {
 		_, err := s.a.o.Store.SetSync(ctx, next.State, next.State.Version)
 		return err
 	}
+	// The view may be older than the key: what it allows would not be safe.
+	if next.Names != nil {
+		if err := s.a.o.Store.CheckSync(ctx, next.State.Version); err != nil {
+			return err
+		}
+	}
 	// Until the names are known to be in force, nobody has confirmed under them.
 	s.remember(func(m *decide.SyncMemory) { m.Baseline = 0 })
 	at, err := s.a.o.Postgres.SetSyncNames(ctx, next.Names)
@@ -142,12 +148,16 @@ func (s *syncer) note(next decide.SyncStep, err error) {
 // rested on is being read anew.
 const prepareAgain = 50 * time.Millisecond
 
+// errNames wraps why the names cannot be set: another node may be better off.
+var errNames = errors.New("set the standbys that will have to confirm")
+
 // prepareSync makes a standby fit to be promoted: the names that will have to
-// confirm its commits, then the sync key.
-func (a *Agent) prepareSync(ctx context.Context, v decide.View) error {
-	err := a.tryPrepareSync(ctx, v)
+// confirm its commits, then the sync key. It returns the key to go back to if
+// the promotion fails, nil if it was not changed.
+func (a *Agent) prepareSync(ctx context.Context, v decide.View) (former *cluster.SyncState, err error) {
+	former, err = a.tryPrepareSync(ctx, v)
 	if err == nil {
-		return nil
+		return former, nil
 	}
 	pause := time.NewTimer(prepareAgain)
 	defer pause.Stop()
@@ -155,21 +165,40 @@ func (a *Agent) prepareSync(ctx context.Context, v decide.View) error {
 	case <-ctx.Done():
 	case <-pause.C:
 	}
-	return fmt.Errorf("prepare synchronous replication: %w", err)
+	return nil, fmt.Errorf("prepare synchronous replication: %w", err)
 }
 
-func (a *Agent) tryPrepareSync(ctx context.Context, v decide.View) error {
+func (a *Agent) tryPrepareSync(ctx context.Context, v decide.View) (*cluster.SyncState, error) {
 	ctx, cancel := context.WithTimeout(ctx, syncLimit)
 	defer cancel()
 	start := decide.StartSync(v)
 	if start.Names != nil || v.Instance.SyncManaged {
 		if _, err := a.o.Postgres.SetSyncNames(ctx, start.Names); err != nil {
-			return err
+			return nil, fmt.Errorf("%w: %w", errNames, err)
 		}
 	}
 	if start.State == nil {
-		return nil
+		return nil, nil
 	}
-	_, err := a.o.Store.SetSync(ctx, *start.State, start.State.Version)
-	return err
+	version, err := a.o.Store.SetSync(ctx, *start.State, start.State.Version)
+	if err != nil {
+		return nil, err
+	}
+	return decide.FormerSync(v, version), nil
+}
+
+// restoreSync lists those again who were listed before a promotion that
+// failed: nothing was confirmed since, and one of them may do better.
+func (a *Agent) restoreSync(ctx context.Context, former *cluster.SyncState) {
+	if former == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), syncLimit)
+	defer cancel()
+	if in := a.o.Postgres.Observe(ctx); !in.Ready || !in.Standby {
+		return // it may have been promoted all the same
+	}
+	if _, err := a.o.Store.SetSync(ctx, *former, former.Version); err != nil {
+		a.log.Warn("restore the sync key", slog.Any("err", err))
+	}
 }

@@ -45,8 +45,11 @@ func (a *Agent) clone(ctx context.Context, d decide.Decision) {
 	a.startJob(ctx, "clone", false, func(ctx context.Context, _ *job) outcome {
 		var err error
 		if d.Verb == decide.Reclone {
-			a.leaveSync(ctx, nil)
-			err = a.empty(ctx, limit)
+			if !a.leaveSync(ctx, nil) {
+				err = errListed
+			} else {
+				err = a.empty(ctx, limit)
+			}
 		}
 		if err == nil {
 			err = a.o.Postgres.Clone(ctx, *d.Upstream)
@@ -134,12 +137,18 @@ func (a *Agent) promote(ctx context.Context, v decide.View) {
 	a.startJob(ctx, "promote", true, func(ctx context.Context, _ *job) outcome {
 		promoting, cancel := context.WithTimeout(ctx, limit)
 		defer cancel()
-		if err := a.prepareSync(promoting, v); err != nil {
+		former, err := a.prepareSync(promoting, v)
+		if err != nil && !errors.Is(err, errNames) {
 			return outcome{err: err, quiet: true}
 		}
-		err := a.arm()
+		if err == nil {
+			err = a.arm()
+		}
 		if err == nil {
 			err = a.o.Postgres.Promote(promoting)
+		}
+		if err != nil {
+			a.restoreSync(ctx, former)
 		}
 		return outcome{err: err, apply: func(s *state) {
 			s.promoteFailed = err != nil

@@ -126,6 +126,8 @@ type SyncState struct {
 	Standbys []string
 	Version  int32
 	Exists   bool
+	// Broken means that the key cannot be understood: nobody knows who may lead.
+	Broken bool
 }
 
 // Active reports that synchronous mode is in force.
@@ -168,14 +170,16 @@ func ParseSync(text []byte, version int32) SyncState {
 	s := SyncState{Version: version, Exists: true}
 	o, err := ParseObject(text)
 	if err != nil {
+		s.Broken = len(text) > 0
 		return s
 	}
 	if s.Leader, _ = o.Get("leader").(string); s.Leader == "" {
 		return s // the other fields mean nothing without it
 	}
-	q, _ := ParseInt(o.Get("quorum"))
+	q, ok := ParseInt(o.Get("quorum"))
+	names, isText := o.Get("sync_standby").(string)
+	s.Broken = !ok && o.Get("quorum") != nil || q < 0 || !isText && o.Get("sync_standby") != nil
 	s.Quorum = int(q)
-	names, _ := o.Get("sync_standby").(string)
 	for n := range strings.SplitSeq(names, ",") {
 		if n = strings.TrimSpace(n); n != "" {
 			s.Standbys = append(s.Standbys, n)

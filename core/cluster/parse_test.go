@@ -160,8 +160,8 @@ func TestParseSync(t *testing.T) {
 	}{
 		"empty":                {``, SyncState{}},
 		"switched off":         {`{}`, SyncState{}},
-		"not JSON":             {`n0:n1`, SyncState{}},
-		"not an object":        {`["n0"]`, SyncState{}},
+		"not JSON":             {`n0:n1`, SyncState{Broken: true}},
+		"not an object":        {`["n0"]`, SyncState{Broken: true}},
 		"no leader":            {`{"quorum":1,"sync_standby":"n1"}`, SyncState{}},
 		"empty leader":         {`{"leader":"","sync_standby":"n1"}`, SyncState{}},
 		"null leader":          {`{"leader":null,"sync_standby":"n1"}`, SyncState{}},
@@ -171,8 +171,8 @@ func TestParseSync(t *testing.T) {
 		"quorum as text":       {`{"leader":"n0","quorum":"1","sync_standby":"n1"}`, SyncState{Leader: "n0", Quorum: 1, Standbys: []string{"n1"}}},
 		"null quorum":          {`{"leader":"n0","quorum":null,"sync_standby":""}`, SyncState{Leader: "n0"}},
 		"blanks and commas":    {`{"leader":"n0","sync_standby":" n1 ,, n2,"}`, SyncState{Leader: "n0", Standbys: []string{"n1", "n2"}}},
-		"standbys as a list":   {`{"leader":"n0","sync_standby":["n1"]}`, SyncState{Leader: "n0"}},
-		"standbys as a number": {`{"leader":"n0","sync_standby":1}`, SyncState{Leader: "n0"}},
+		"standbys as a list":   {`{"leader":"n0","sync_standby":["n1"]}`, SyncState{Leader: "n0", Broken: true}},
+		"standbys as a number": {`{"leader":"n0","sync_standby":1}`, SyncState{Leader: "n0", Broken: true}},
 	}
 	for name, c := range cases {
 		c.want.Version, c.want.Exists = 3, true

@@ -327,6 +327,7 @@ func standbyCases() []testCase {
 		{"named candidate with all the log takes the lock at once", standbyOf, func(v *View) {
 			free(v)
 			v.Cluster.Failover, v.Cluster.Status.Released = cluster.Failover{Leader: "b", Candidate: "a"}, 8
+			v.LastEpoch = 8
 		}, Acquire, "race-candidate", ""},
 		{"named candidate, but the leader did not release in order: asks first", standbyOf, func(v *View) {
 			free(v)
@@ -335,6 +336,7 @@ func standbyCases() []testCase {
 		{"named candidate on an old timeline: asks first", standbyOf, func(v *View) {
 			free(v)
 			v.Cluster.Failover, v.Cluster.Status.Released = cluster.Failover{Leader: "b", Candidate: "a"}, 8
+			v.LastEpoch = 8
 			v.Cluster.History = cluster.History{{Timeline: 1}}
 		}, AskPeers, "race-ask", ""},
 		{"manual failover without a leader: asks first", standbyOf, func(v *View) { free(v); v.Cluster.Failover = cluster.Failover{Candidate: "a"} }, AskPeers, "race-failover", ""},
@@ -347,6 +349,7 @@ func standbyCases() []testCase {
 		{"named candidate that lacks the shutdown checkpoint asks first", standbyOf, func(v *View) {
 			free(v)
 			v.Cluster.Failover, v.Cluster.Status.Optime, v.Cluster.Status.Released = cluster.Failover{Leader: "b", Candidate: "a"}, 5001, 8
+			v.LastEpoch = 8
 		}, AskPeers, "race-ask", ""},
 		{"another is the candidate", standbyOf, func(v *View) {
 			free(v)

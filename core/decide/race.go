@@ -77,7 +77,7 @@ func raceRules() []Rule {
 				f, _ := v.election()
 				status := v.Cluster.Status
 				return racing(v) && v.named() && f.Leader != "" && (v.standbyCluster() ||
-					(status.Released != 0 && v.Instance.Position() >= status.Optime && !v.outdated()))
+					(status.Released != 0 && status.Released == v.LastEpoch && v.Instance.Position() >= status.Optime && !v.outdated()))
 			},
 			Then: func(v View) Decision {
 				return Decision{Verb: Acquire, Reason: fmt.Sprintf("named as the candidate, at %v of %v", v.Instance.Position(), v.Cluster.Status.Optime)}

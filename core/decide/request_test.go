@@ -55,7 +55,7 @@ func requestCases() []testCase {
 		{"scheduled hand-over that took long: the candidate takes the lock", standbyOf, func(v *View) {
 			free(v)
 			v.Cluster.Failover = cluster.Failover{Leader: "b", Candidate: "a", ScheduledAt: v.Wall.Add(-16 * time.Second)}
-			v.Cluster.Status.Released = 8
+			v.Cluster.Status.Released, v.LastEpoch = 8, 8
 		}, Acquire, "race-candidate", ""},
 		{"a request that cannot be read", healthy, func(v *View) { v.Cluster.Failover = cluster.Failover{Exists: true, Problem: "no offset"} }, ClearFailover, "hand-over-unreadable", "no offset"},
 		{"standby cluster: schedule missed", standbyLed, func(v *View) {

@@ -20,6 +20,8 @@ type SlotMemory struct {
 	Epoch cluster.Epoch
 	Floor map[string]uint32
 	Ready map[string]bool
+	// Led means that a plan was made as leader in that epoch.
+	Led bool
 }
 
 // SlotPlan is what to do about the replication slots of one server.
@@ -92,12 +94,14 @@ func (p *slotPlanner) remember(m SlotMemory) {
 		epoch = p.Cluster.Leader.Epoch
 	}
 	p.plan.Memory = SlotMemory{Seen: seen, Epoch: epoch, Floor: map[string]uint32{}, Ready: map[string]bool{}}
-	if m.Epoch == epoch {
+	if m.Epoch == epoch && (m.Led || !p.lead) {
+		p.plan.Memory.Led = m.Led
 		maps.Copy(p.plan.Memory.Floor, m.Floor)
 		maps.Copy(p.plan.Memory.Ready, m.Ready)
 		return
 	}
 	if p.lead {
+		p.plan.Memory.Led = true
 		for _, slot := range p.Cluster.Status.RetainSlots {
 			if _, known := seen[slot]; !known && slot != p.own() && p.retains() {
 				seen[slot] = p.Now

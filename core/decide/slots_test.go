@@ -123,7 +123,8 @@ func memberSlotCases() []slotCase {
 			v.Cluster.Status.RetainSlots = []string{"b", "c"}
 		}, bc, SlotMemory{}, "drop b, drop c"},
 		{"a new leader goes on with what was retained", healthy, func(v *View) { without(v, "c"); v.Cluster.Status.RetainSlots = []string{"a", "c"} }, bc, SlotMemory{}, ""},
-		{"but not for ever", healthy, func(v *View) { without(v, "c"); v.Cluster.Status.RetainSlots = []string{"c"} }, bc, SlotMemory{Epoch: 7}, "drop c"},
+		{"also if the first plan was made before it led", healthy, func(v *View) { without(v, "c"); v.Cluster.Status.RetainSlots = []string{"c"} }, bc, SlotMemory{Epoch: 7}, ""},
+		{"but not for ever", healthy, func(v *View) { without(v, "c"); v.Cluster.Status.RetainSlots = []string{"c"} }, bc, SlotMemory{Epoch: 7, Led: true}, "drop c"},
 		{"a retained slot is made where it is missing", standbyOf, func(v *View) { v.Cluster.Status.RetainSlots = []string{"z"} }, bc, SlotMemory{}, "create z"},
 	}
 }

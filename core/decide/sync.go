@@ -36,7 +36,8 @@ type SyncStep struct {
 	Verb SyncVerb
 	// Names is for SyncNames; nil: what the configuration says.
 	Names *cluster.SyncNames
-	// State is for SyncState; its Version is the condition of the write.
+	// State is for SyncState. Its Version is the condition of the write; of a
+	// change of names it is the version of the key that the step rests on.
 	State  cluster.SyncState
 	Reason string
 }
@@ -89,7 +90,7 @@ func NextSync(v View) SyncStep {
 	case p.reached():
 		return SyncStep{}
 	case v.Sync.Baseline == 0 && len(p.names.Names) > 0:
-		return SyncStep{Verb: SyncNames, Names: &p.names, Reason: "to learn since when the names are in force"}
+		return SyncStep{Verb: SyncNames, Names: &p.names, State: p.state, Reason: "to learn since when the names are in force"}
 	default:
 		return SyncStep{Verb: SyncWait, Reason: "waiting for standbys to catch up before they are listed as synchronous"}
 	}
@@ -201,7 +202,7 @@ func (p *syncPlan) changeNames() SyncStep {
 		return SyncStep{Verb: SyncWait, Reason: "waiting for standbys to come back after the promotion"}
 	}
 	if guarded(p.voters, p.state.Quorum, t.names) {
-		return SyncStep{Verb: SyncNames, Names: &t.names, Reason: p.whyNames()}
+		return SyncStep{Verb: SyncNames, Names: &t.names, State: p.state, Reason: p.whyNames()}
 	}
 	if !p.v.Settings.Quorum() {
 		voters := p.common(t.names)

@@ -53,6 +53,7 @@ func syncCases() []testCase {
 			free(v)
 			v.Settings.SynchronousMode, v.Cluster.Sync = "on", synced("b", 0, "c")
 		}, Demote, "primary-without-lease", ""},
+		{"a sync key that cannot be read lets nobody lead", standbyOf, on(cluster.SyncState{Exists: true, Broken: true}, nil), Wait, "race-not-synchronous", ""},
 		{"quorum: one voter's word is enough", standbyOf, quorum(synced("b", 1, "a", "c"), func(v *View) { v.Peers = []Peer{peer("c", 4000)} }), Acquire, "race", ""},
 		{"quorum: nobody answers", standbyOf, quorum(synced("b", 1, "a", "c"), func(v *View) { v.Peers = []Peer{{Name: "c"}} }), Wait, "race", "0 of the voters"},
 		{"quorum: a voter that must not lead votes all the same", standbyOf, quorum(synced("b", 1, "a", "c"), func(v *View) {
@@ -329,9 +330,9 @@ func TestStartSync(t *testing.T) {
 	}{
 		{"on", "on", nil, "", `{"leader":"a","quorum":0,"sync_standby":null}`},
 		{"strict", "on", func(v *View) { v.Settings.SynchronousModeStrict = true }, cluster.NoStandby, `{"leader":"a","quorum":0,"sync_standby":null}`},
-		{"quorum", "quorum", func(v *View) { v.Cluster.Sync = synced("b", 1, "a", "c") }, "ANY 1 (b,c)", ""},
-		{"quorum of a node that is not listed", "quorum", func(v *View) { v.Cluster.Sync = synced("b", 1, "d", "c") }, "ANY 2 (b,c,d)", ""},
-		{"quorum 0", "quorum", func(v *View) { v.Cluster.Sync = synced("b", 0, "a", "c") }, "ANY 2 (b,c)", ""},
+		{"quorum", "quorum", func(v *View) { v.Cluster.Sync = synced("b", 1, "a", "c") }, "ANY 1 (b,c)", `{"leader":"a","quorum":1,"sync_standby":"b,c"}`},
+		{"quorum of a node that is not listed", "quorum", func(v *View) { v.Cluster.Sync = synced("b", 1, "d", "c") }, "ANY 2 (b,c,d)", `{"leader":"a","quorum":1,"sync_standby":"b,c,d"}`},
+		{"quorum 0", "quorum", func(v *View) { v.Cluster.Sync = synced("b", 0, "a", "c") }, "ANY 2 (b,c)", `{"leader":"a","quorum":0,"sync_standby":"b,c"}`},
 		{"quorum without standbys", "quorum", func(v *View) { v.Cluster.Sync = synced("a", 0) }, "", `{"leader":"a","quorum":0,"sync_standby":null}`},
 		{"quorum, first time", "quorum", nil, "", `{"leader":"a","quorum":0,"sync_standby":null}`},
 	} {

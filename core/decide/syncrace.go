@@ -9,13 +9,13 @@ import (
 
 // synchronous reports that the sync key says who may lead.
 func (v View) synchronous() bool {
-	return v.Settings.Synchronous() && v.Cluster != nil && v.Cluster.Sync.Active()
+	return v.Settings.Synchronous() && v.Cluster != nil && (v.Cluster.Sync.Active() || v.Cluster.Sync.Broken)
 }
 
 // barred reports that the sync key forbids this node to lead. The number of
 // votes that it needs in quorum mode is another matter.
 func (v View) barred() bool {
-	return v.synchronous() && !v.Settings.Quorum() && !v.Cluster.Sync.Contains(v.Self)
+	return v.synchronous() && (v.Cluster.Sync.Broken || !v.Settings.Quorum() && !v.Cluster.Sync.Contains(v.Self))
 }
 
 // eligible reports that the sync key allows a member to take over in a
@@ -109,37 +109,39 @@ type SyncStart struct {
 
 // StartSync is the pure part of a promotion in synchronous mode.
 //
-// In quorum mode the key stays until this node is primary, so the names must
-// guard the present one: with k of the rest of the group G confirming, a
-// candidate that has looked at quorum+1 nodes of G meets one that has the
-// commit. Otherwise the key first names this node alone.
+// In quorum mode the former leader becomes a voter in exchange for this node:
+// the group G and with it the promise stay the same. The names guard that key:
+// with k of the rest of G confirming, a candidate that has looked at quorum+1
+// nodes of G meets one that has the commit. Otherwise the key first names this
+// node alone.
 func StartSync(v View) SyncStart {
 	sync := v.Cluster.Sync
 	if !v.Settings.Synchronous() {
 		return SyncStart{}
 	}
+	p := syncPlan{v: v, state: sync}
 	if v.Settings.Quorum() && sync.Active() {
 		others := setOf(append([]string{sync.Leader}, sync.Standbys...))
-		group := len(others)
-		k := group - sync.Quorum - 1
-		if !sync.Contains(v.Self) {
-			k++
-		}
 		delete(others, strings.ToLower(v.Self))
-		names := make([]string, 0, len(others))
-		p := syncPlan{v: v, state: sync}
-		for name := range others {
-			names = append(names, p.spelled(name))
-		}
-		if len(names) > 0 {
-			n := cluster.NamesOf(true, k, names)
-			return SyncStart{Names: strictly(v, n)}
+		if len(others) > 0 {
+			step := p.write(others, sync.Quorum, "")
+			n := cluster.NamesOf(true, len(others)-sync.Quorum, step.State.Standbys)
+			return SyncStart{Names: strictly(v, n), State: &step.State}
 		}
 	}
-	return SyncStart{
-		Names: strictly(v, cluster.SyncNames{}),
-		State: &cluster.SyncState{Leader: v.Self, Version: sync.Version},
+	step := p.write(nameSet{}, 0, "")
+	return SyncStart{Names: strictly(v, cluster.SyncNames{}), State: &step.State}
+}
+
+// FormerSync is the key to go back to when a promotion failed after StartSync:
+// whoever could lead before still can. version is what the key has now.
+func FormerSync(v View, version int32) *cluster.SyncState {
+	former := v.Cluster.Sync
+	if !former.Active() || strings.EqualFold(former.Leader, v.Self) {
+		return nil
 	}
+	former.Version = version
+	return &former
 }
 
 // strictly makes commits wait in strict mode when nobody would confirm them.

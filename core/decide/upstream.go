@@ -54,6 +54,10 @@ func cascade(v View) *cluster.Upstream {
 // itself by the clonefrom tag, else the leader. Of several, different nodes
 // take different ones.
 func cloneSource(v View) *cluster.Upstream {
+	if v.synchronous() && v.Cluster.Sync.HasStandby(v.Self) {
+		// Whoever is listed counts as complete; a copy of a standby may not be.
+		return upstream(v.Cluster.LeaderMember())
+	}
 	var offered []*cluster.Upstream
 	for i := range v.Cluster.Members {
 		m := &v.Cluster.Members[i]

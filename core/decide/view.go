@@ -67,6 +67,8 @@ type View struct {
 	// WatchdogErr is why a required watchdog cannot be used; "" if it can, or
 	// is not required.
 	WatchdogErr string
+	// LastEpoch is of the last leadership that was seen; 0: none.
+	LastEpoch cluster.Epoch
 	// UnlockedSince is since when nobody holds the leader lock; 0 if
 	// somebody does.
 	UnlockedSince lease.Instant

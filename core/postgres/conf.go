@@ -119,8 +119,14 @@ func keepOriginal(cfg config.Postgres) (string, error) {
 
 // writeConf writes postgresql.conf, pg_hba.conf and pg_ident.conf for a role.
 func (s *Server) writeConf(ctx context.Context, r role) (changed bool, err error) {
+	return s.writeConfFor(ctx, func() role { return r })
+}
+
+// writeConfFor is writeConf; the role is asked for when nobody else writes.
+func (s *Server) writeConfFor(ctx context.Context, which func() role) (changed bool, err error) {
 	s.confMu.Lock()
 	defer s.confMu.Unlock()
+	r := which()
 	cfg := s.config()
 	major, err := majorVersion(cfg.DataDir)
 	if err != nil {
@@ -150,7 +156,7 @@ func (s *Server) writeConf(ctx context.Context, r role) (changed bool, err error
 	if changed, err = writeIfChanged(path, []byte(text), fileMode(cfg.DataDir)); err != nil {
 		return false, err
 	}
-	if err := cleanAutoConf(cfg.DataDir); err != nil {
+	if err := cleanAutoConf(cfg.DataDir, s.managedNames(cfg) != nil); err != nil {
 		return changed, err
 	}
 	hba, err := writeHba(cfg)
@@ -204,8 +210,8 @@ func lineName(line string) string {
 }
 
 // cleanAutoConf removes recovery parameters from postgresql.auto.conf, where
-// they would win over ours.
-func cleanAutoConf(dataDir string) error {
+// they would win over ours; and the synchronous standbys if these are managed.
+func cleanAutoConf(dataDir string, managed bool) error {
 	path := filepath.Join(dataDir, "postgresql.auto.conf")
 	text, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -216,7 +222,8 @@ func cleanAutoConf(dataDir string) error {
 	}
 	var kept []string
 	for line := range strings.SplitSeq(string(text), "\n") {
-		if !isRecoveryParameter(lineName(line)) {
+		ours := isRecoveryParameter(lineName(line)) || managed && lineName(line) == syncNamesParameter
+		if !ours {
 			kept = append(kept, line)
 		}
 	}

@@ -87,7 +87,7 @@ func (s *Server) Configure(ctx context.Context, dynamic *cluster.Object) error {
 	if pm == nil {
 		return nil
 	}
-	changed, err := s.writeConf(ctx, s.currentRole(ctx))
+	changed, err := s.writeConfFor(ctx, func() role { return s.currentRole(ctx) })
 	if err != nil {
 		return fmt.Errorf("configure PostgreSQL: %w", err)
 	}

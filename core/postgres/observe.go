@@ -93,6 +93,11 @@ func (s *Server) observeServer(ctx context.Context, pm *postmaster, in *cluster.
 		s.unanswered(pm, in, err)
 		return
 	}
+	if st.in.Standby && st.in.ReplicationState != "streaming" {
+		// Without a WAL receiver the server tells the timeline of the last
+		// restartpoint only, and this agent may be younger than what came since.
+		st.in.Timeline = max(st.in.Timeline, newestSegmentTimeline(dir))
+	}
 	s.mu.Lock()
 	if s.pm == pm {
 		s.timeline = max(s.timeline, st.in.Timeline)

@@ -37,6 +37,9 @@ func segmentNumber(name string, segment uint64) (n uint64, ok bool) {
 	if len(name) != digits {
 		return 0, false
 	}
+	if _, err := strconv.ParseUint(name[:word], 16, 32); err != nil {
+		return 0, false // it becomes part of a path
+	}
 	high, err := strconv.ParseUint(name[word:2*word], 16, 32)
 	low, err2 := strconv.ParseUint(name[2*word:], 16, 32)
 	return high*(1<<32/segment) + low, err == nil && err2 == nil
@@ -150,6 +153,9 @@ func (s *Server) fetchWAL(ctx context.Context, up cluster.Upstream, files []stri
 		return nil
 	})
 	if err != nil {
+		for _, name := range files { // the server removes leftovers only after a crash
+			_ = os.Remove(filepath.Join(s.resolvedDir(), "pg_wal", walTemp+name)) // mostly not there
+		}
 		return fmt.Errorf("fetch wal: %w", err)
 	}
 	return nil

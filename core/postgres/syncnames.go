@@ -37,7 +37,7 @@ func (s *Server) SetSyncNames(ctx context.Context, names *cluster.SyncNames) (cl
 	if err != nil {
 		return 0, fmt.Errorf("set synchronous standbys: %w", err)
 	}
-	if _, err := s.writeConf(ctx, s.currentRole(ctx)); err != nil {
+	if _, err := s.writeConfFor(ctx, func() role { return s.currentRole(ctx) }); err != nil {
 		return 0, fmt.Errorf("set synchronous standbys: %w", err)
 	}
 	if err := s.reload(ctx, pm); err != nil { // also of the same names: what took them over is watched
@@ -59,8 +59,9 @@ type checkpointer struct {
 	pid int
 	// sleeps counts how often it went to sleep; idle means that it waits
 	// where it reads its configuration before it sleeps.
-	sleeps int
-	idle   bool
+	sleeps     int
+	idle       bool
+	recovering bool // of the server
 }
 
 // took reports that the process has read its configuration since then: it
@@ -78,8 +79,8 @@ func (s *Server) checkpointer(ctx context.Context) (checkpointer, error) {
 		return c, err
 	}
 	err = db.QueryRowContext(ctx, `
-SELECT pid, coalesce(wait_event, '') IN ('CheckpointerMain', 'CheckpointWriteDelay')
-FROM pg_catalog.pg_stat_activity WHERE backend_type = 'checkpointer'`).Scan(&c.pid, &c.idle)
+SELECT pid, coalesce(wait_event, '') IN ('CheckpointerMain', 'CheckpointWriteDelay'), pg_catalog.pg_is_in_recovery()
+FROM pg_catalog.pg_stat_activity WHERE backend_type = 'checkpointer'`).Scan(&c.pid, &c.idle, &c.recovering)
 	if err != nil {
 		return c, fmt.Errorf("ask for the checkpointer: %w", translate(err))
 	}
@@ -97,7 +98,7 @@ func (s *Server) namesInForce(ctx context.Context, pm *postmaster, names cluster
 	last := errNamesPending
 	err := pm.waitFor(ctx, 10*time.Millisecond, func() bool {
 		now, err := s.checkpointer(ctx)
-		if err == nil && !now.took(before) {
+		if err == nil && !now.took(before) && !(now.recovering && len(names.Names) == 0) { // that commits stop waiting may come late
 			err = errNamesPending
 		}
 		if err == nil {

@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strconv"
 
 	"github.com/pgregent/pgregent/core/cluster"
 )
@@ -115,4 +116,23 @@ func readSample(path string, offset int64) ([]byte, error) {
 		return nil, fmt.Errorf("compare wal records: %w", err)
 	}
 	return b[:n], nil
+}
+
+// newestSegmentTimeline is the highest timeline of which pg_wal has a segment;
+// 0 if none can be read. A history file alone proves nothing received.
+func newestSegmentTimeline(dataDir string) cluster.Timeline {
+	entries, err := os.ReadDir(filepath.Join(dataDir, "pg_wal"))
+	if err != nil {
+		return 0
+	}
+	var newest cluster.Timeline
+	for _, e := range entries {
+		if len(e.Name()) != 24 {
+			continue
+		}
+		if n, err := strconv.ParseUint(e.Name()[:8], 16, 32); err == nil {
+			newest = max(newest, cluster.Timeline(n))
+		}
+	}
+	return newest
 }

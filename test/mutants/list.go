@@ -36,15 +36,15 @@ func syncMutants() []mutant {
 		{"sync: any standby may lead", race, "return v.synchronous() && !v.Settings.Quorum() && !v.Cluster.Sync.Contains(v.Self)", "return false"},
 		{"sync: one vote less is enough", race, "if got >= need {", "if got >= need-1 {"},
 		{"sync: a voter that is ahead votes", race, " && !p.aheadOf(v) {", " {"},
-		{"sync: a promotion leaves the key to the old leader", race, "State: &cluster.SyncState{Leader: v.Self, Version: sync.Version},", "State: nil,"},
-		{"sync: a promotion in quorum mode asks for one less", race, "k := group - sync.Quorum - 1", "k := group - sync.Quorum - 2"},
+		{"sync: a promotion leaves the key to the old leader", race, "SyncStart{Names: strictly(v, cluster.SyncNames{}), State: &step.State}", "SyncStart{Names: strictly(v, cluster.SyncNames{})}"},
+		{"sync: a promotion in quorum mode asks for one less", race, "len(others)-sync.Quorum, step", "len(others)-sync.Quorum-1, step"},
 	}
 }
 
 func leaseMutants() []mutant {
 	const guard, work, lease = "core/agent/guard.go", "core/agent/work.go", "core/lease/lease.go"
 	return []mutant{
-		{"agent: promoted before the sync key is written", work, "if err := a.prepareSync(promoting, v); err != nil {", "if err := error(nil); err != nil {"},
+		{"agent: promoted before the sync key is written", work, "former, err := a.prepareSync(promoting, v)", "former, err := (*cluster.SyncState)(nil), error(nil)"},
 		{"lease: the deadline ignores the relay of touches", lease, "relay := l.Tick/2 + l.Interval + max(l.Gap, leastGap)", "relay := time.Duration(0)"},
 		{"lease: a clock that is slow by a percent is not allowed for", lease, "(1 - clockRate)", "1"},
 		{"lease: no time is left to stop in order", lease, "return max(l.Hard().Add(-StopBudget(l.Timeout)), l.Sent)", "return l.Hard()"},

@@ -3,6 +3,7 @@ package sim
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -173,4 +174,18 @@ func (w *world) checkSync() {
 	if len(s.Standbys) > s.Quorum+must {
 		w.violated("I5: sync is %s and %s has synchronous_standby_names %q", s.Encode(), n.name, n.pg.names)
 	}
+}
+
+// CheckSync implements agent.Store.
+func (c *client) CheckSync(ctx context.Context, version int32) error {
+	r := &c.w.zk.rest
+	conflict := false
+	err := c.asLeader(ctx, "sync", func() bool {
+		conflict = !versioned(version, r.Sync.Exists, r.Sync.Version)
+		return false
+	})
+	if conflict {
+		return fmt.Errorf("check sync: %w", cluster.ErrConflict)
+	}
+	return err
 }
