@@ -264,6 +264,7 @@ func standbyCases() []testCase {
 		{"a standby follows", standbyOf, nil, Wait, "standby", "following b"},
 		{"a standby without the store goes on", standbyOf, func(v *View) { v.StoreErr = "silent" }, Wait, "store-unreadable", "silent"},
 		{"a standby that cannot become consistent follows the leader", standbyOf, func(v *View) { v.Instance.Ready = false; v.FollowsTarget = false }, Follow, "follow-starting", "the leader is b"},
+		{"a resumed lock before the store was ever read", standbyOf, func(v *View) { v.Lease = proven(time.Second); v.Cluster = nil; v.StoreErr = "no answer" }, Wait, "promote-unread", "waiting for ZooKeeper: no answer"},
 		{"a standby that does not answer", standbyOf, func(v *View) { v.Instance.Ready = false; free(v) }, Wait, "no-answer", ""},
 		{"new leader: follow", standbyOf, func(v *View) { v.FollowsTarget = false }, Follow, "follow", "leader is b"},
 		{"new leader: check", standbyOf, func(v *View) { v.Divergence = cluster.DivergenceUnknown }, CheckDivergence, "check", ""},

@@ -40,6 +40,14 @@ func leaderRules() []Rule {
 			Then: func(v View) Decision { return giveWay(v, wait("the start takes long and nobody else can take over")) },
 		},
 		{
+			Name: "promote-unread",
+			Doc:  "A new agent resumed the lock for a standby and has not read the store yet: what guards the commits of the next primary is not known.",
+			When: func(v View) bool { return v.holds() && v.standby() && v.Cluster == nil },
+			Then: func(v View) Decision {
+				return Decision{Verb: Wait, Again: 100 * time.Millisecond, Reason: "holds the lock; waiting for ZooKeeper: " + v.StoreErr}
+			},
+		},
+		{
 			Name: "promote",
 			Doc:  "This node holds the lock and is in recovery: promote.",
 			When: func(v View) bool { return v.holds() && v.standby() && !v.standbyCluster() },
