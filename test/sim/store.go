@@ -61,12 +61,15 @@ func (c *client) Acquire(ctx context.Context, view *cluster.Cluster) (bool, erro
 	}
 	var doubt error
 	for range 4 {
-		won, err := c.attempt(ctx, k, blank)
+		won, err := c.attempt(ctx, k, blank, view.Sync)
 		if err == nil {
 			return won, nil
 		}
 		if doubt == nil && errors.Is(err, cluster.ErrOutcomeUnknown) {
 			doubt = err
+		}
+		if errors.Is(err, errSyncChanged) {
+			return false, err
 		}
 		if errors.Is(err, cluster.ErrConflict) {
 			blank = nil // another request than was seen stays
@@ -82,8 +85,11 @@ func (c *client) Acquire(ctx context.Context, view *cluster.Cluster) (bool, erro
 	return false, errors.Join(doubt, cluster.ErrConflict)
 }
 
+// errSyncChanged is no case for another attempt by the same view.
+var errSyncChanged = fmt.Errorf("%w: the sync key has changed", cluster.ErrConflict)
+
 // attempt tries once.
-func (c *client) attempt(ctx context.Context, k *conn, blank *cluster.Failover) (bool, error) {
+func (c *client) attempt(ctx context.Context, k *conn, blank *cluster.Failover, sync cluster.SyncState) (bool, error) {
 	e := c.w.zk
 	var pending *pendingRelease
 	c.w.locked(func() { pending = c.release })
@@ -96,12 +102,13 @@ func (c *client) attempt(ctx context.Context, k *conn, blank *cluster.Failover) 
 		return false, err
 	}
 	var created cluster.Epoch
-	exists, conflict := false, false
+	exists, conflict, barred := false, false, false
 	sent := c.p.clock()
 	err := c.call(ctx, k, true, func() error {
 		exists = e.lock != nil
 		conflict = !exists && blank != nil && e.rest.Failover.Version != blank.Version
-		if exists || conflict {
+		barred = !exists && sync.Active() && e.rest.Sync.Version != sync.Version
+		if exists || conflict || barred {
 			return nil
 		}
 		created = cluster.Epoch(e.commit())
@@ -120,6 +127,8 @@ func (c *client) attempt(ctx context.Context, k *conn, blank *cluster.Failover) 
 	switch {
 	case err != nil:
 		return false, err
+	case barred:
+		return false, errSyncChanged
 	case conflict:
 		return false, cluster.ErrConflict
 	case exists:
