@@ -334,6 +334,11 @@ func standbyCases() []testCase {
 			free(v)
 			v.Cluster.Failover = cluster.Failover{Leader: "b", Candidate: "a"}
 		}, AskPeers, "race-ask", ""},
+		{"named candidate, but an older leadership was released: asks first", standbyOf, func(v *View) {
+			free(v)
+			v.Cluster.Failover, v.Cluster.Status.Released = cluster.Failover{Leader: "b", Candidate: "a"}, 7
+			v.LastEpoch = 8
+		}, AskPeers, "race-ask", ""},
 		{"named candidate on an old timeline: asks first", standbyOf, func(v *View) {
 			free(v)
 			v.Cluster.Failover, v.Cluster.Status.Released = cluster.Failover{Leader: "b", Candidate: "a"}, 8

@@ -6,7 +6,7 @@ func mutants() []mutant {
 }
 
 func raceMutants() []mutant {
-	const race, lead, safety = "core/decide/race.go", "core/decide/lead.go", "core/decide/safety.go"
+	const race, request, safety = "core/decide/race.go", "core/decide/request.go", "core/decide/safety.go"
 	return []mutant{
 		{"race: the lag limit is not checked", race, "v.Instance.Position()+v.Settings.MaximumLagOnFailover < v.Cluster.Status.Optime", "false"},
 		{"race: a peer that is ahead is not waited for", race, "case p.Position > mine:", "case false:"},
@@ -15,9 +15,10 @@ func raceMutants() []mutant {
 		{"race: nofailover is not heeded", race, "racing(v) && v.Tags.NoFailover()", "false"},
 		{"race: check_timeline is not heeded", race, "racing(v) && v.Settings.CheckTimeline &&", "false &&"},
 		{"race: a higher priority elsewhere is overlooked", race, "p.FailoverPriority > v.Tags.FailoverPriority():", "p.FailoverPriority < 0:"},
-		{"lead: a candidate on an older timeline is good enough", lead, " || p.olderThan(v.Instance.Timeline)", ""},
-		{"lead: a candidate without the log is good enough", lead, "p.Position < limit ||", ""},
-		{"lead: a request for another leader is carried out", lead, "case f.Leader != \"\" && f.Leader != v.Self:", "case false:"},
+		{"request: a candidate on an older timeline is good enough", request, " || p.olderThan(v.Instance.Timeline)", ""},
+		{"request: a candidate without the log is good enough", request, "p.Position < limit ||", ""},
+		{"request: a request for another leader is carried out", request, "case f.Leader != \"\" && f.Leader != v.Self:", "case false:"},
+		{"race: an older leadership's release is believed", race, "status.Released == v.LastEpoch &&", "status.Released <= v.LastEpoch &&"},
 		{"safety: a primary without a lease goes on", safety, "return v.Instance.Primary() && !v.holds() && !v.Settings.Pause", "return false"},
 		{"safety: an adopted primary takes the lock beside another primary", safety, "case p.Reachable && p.Primary:\n\t\t\treturn", "case false:\n\t\t\treturn"},
 	}
@@ -33,7 +34,7 @@ func syncMutants() []mutant {
 		{"sync: every voter counts as complete", sync, "if p.sound && p.state.Quorum == 0 && p.voters.has(name) {", "if p.voters.has(name) {"},
 		{"sync: strangers may confirm", set, "if n.Has(\"*\") {", "if false {"},
 		{"sync: names outside the group count", set, "max(0, confirming(names)-setOf(names.Names).without(voters))", "confirming(names)"},
-		{"sync: any standby may lead", race, "return v.synchronous() && !v.Settings.Quorum() && !v.Cluster.Sync.Contains(v.Self)", "return false"},
+		{"sync: any standby may lead", race, "return v.synchronous() && (v.Cluster.Sync.Broken || !v.Settings.Quorum() && !v.Cluster.Sync.Contains(v.Self))", "return false"},
 		{"sync: one vote less is enough", race, "if got >= need {", "if got >= need-1 {"},
 		{"sync: a voter that is ahead votes", race, " && !p.aheadOf(v) {", " {"},
 		{"sync: a promotion leaves the key to the old leader", race, "SyncStart{Names: strictly(v, cluster.SyncNames{}), State: &step.State}", "SyncStart{Names: strictly(v, cluster.SyncNames{})}"},
