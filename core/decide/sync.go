@@ -87,6 +87,8 @@ func NextSync(v View) SyncStep {
 	switch {
 	case !p.names.Equal(p.target.names):
 		return p.changeNames()
+	case p.reached() && p.expecting():
+		return SyncStep{Verb: SyncWait, Reason: "waiting for standbys to connect"}
 	case p.reached():
 		return SyncStep{}
 	case v.Sync.Baseline == 0 && len(p.names.Names) > 0:
@@ -230,6 +232,12 @@ func (p *syncPlan) early() bool {
 
 // fresh reports that this node has been primary for less than loop_wait.
 func (p *syncPlan) fresh() bool { return p.v.Now.Before(p.v.Sync.Since.Add(p.v.Settings.LoopWait)) }
+
+// expecting reports that it is worth while to look out for standbys: commits
+// wait for one, or they are on their way after a promotion.
+func (p *syncPlan) expecting() bool {
+	return p.names.Has(cluster.NoStandby) || p.fresh() && len(p.voters) < p.v.Settings.SynchronousNodeCount
+}
 
 func (p *syncPlan) whyNames() string {
 	if len(p.target.names.Names) == 0 {
