@@ -104,7 +104,7 @@ func (w *world) healthy() (leader, all bool, missing string) {
 		return false, false, "no leader znode"
 	}
 	first := w.node(l.Name)
-	if !first.pg.open() {
+	if !first.pg.open() || first.pg.hung {
 		return false, false, l.Name + " holds the lock and accepts no writes"
 	}
 	for _, n := range w.nodes {
