@@ -14,7 +14,8 @@ type reign struct {
 	left   cluster.Status
 	// kept means that somebody had all of the log when it was released.
 	kept bool
-	// forced means that an operator named this node without regard to loss.
+	// forced means that an operator's request was pending: then lag does not
+	// count.
 	forced bool
 	count  int
 }
@@ -37,7 +38,7 @@ func (w *world) acquired(n *node, l *cluster.Leader) {
 	f := w.zk.rest.Failover
 	w.reign = reign{
 		name: l.Name, epoch: l.Epoch, before: w.reign.epoch, left: w.zk.rest.Status, count: w.reign.count + 1, kept: w.complete,
-		forced: f.Leader == "" && f.Candidate == l.Name || w.reign.forced && w.reign.name == l.Name,
+		forced: f.Pending() || w.reign.forced && w.reign.name == l.Name,
 	}
 	pg := n.pg
 	pg.advance()
