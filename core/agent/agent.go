@@ -161,7 +161,8 @@ func (a *Agent) Run(ctx context.Context) error {
 	defer a.answerAll(errStopping)
 	go a.guard(work)
 	go a.feeder.run(work)
-	<-a.feeder.found // what it found decides how an adopted primary is treated
+	<-a.feeder.found        // what it found decides how an adopted primary is treated
+	a.observePostgres(work) // the fence of an adopted primary is told before the store answers, which may take long
 	go a.keeper.run(work)
 	go a.syncer.run(work)
 	go a.failsafe.run(work)

@@ -221,7 +221,7 @@ func (a *Agent) bootstrap(ctx context.Context, j *job, v decide.View) outcome {
 			err = a.o.Bootstrapping(false)
 			a.log.Info("another member bootstraps the cluster")
 		}
-		return outcome{err: err, quiet: true}
+		return outcome{err: err, quiet: err == nil} // a store that refuses at once is not asked without pause
 	}
 	if v.Settings.StandbyCluster != nil {
 		return a.bootstrapStandby(ctx, v)

@@ -12,9 +12,24 @@ type reign struct {
 	// before is the epoch before, and left the status key at the acquisition.
 	before cluster.Epoch
 	left   cluster.Status
-	// forced means that an operator named this node without regard to loss.
+	// kept means that somebody had all of the log when it was released.
+	kept bool
+	// forced means that an operator's request was pending: then lag does not
+	// count.
 	forced bool
 	count  int
+}
+
+// released takes note whether n's log is complete anywhere else: with nobody
+// there to receive it, an orderly stop is as good as a loss.
+func (w *world) released(n *node) {
+	w.complete = false
+	for _, other := range w.nodes {
+		other.pg.advance()
+		if other != n && !other.pg.empty && !n.pg.empty && other.pg.at.has(n.pg.at) {
+			w.complete = true
+		}
+	}
 }
 
 // acquired takes note of a new leader znode.
@@ -22,8 +37,8 @@ func (w *world) acquired(n *node, l *cluster.Leader) {
 	w.note("zk", "%s takes the leader znode, epoch %d", l.Name, l.Epoch)
 	f := w.zk.rest.Failover
 	w.reign = reign{
-		name: l.Name, epoch: l.Epoch, before: w.reign.epoch, left: w.zk.rest.Status, count: w.reign.count + 1,
-		forced: f.Leader == "" && f.Candidate == l.Name || w.reign.forced && w.reign.name == l.Name,
+		name: l.Name, epoch: l.Epoch, before: w.reign.epoch, left: w.zk.rest.Status, count: w.reign.count + 1, kept: w.complete,
+		forced: f.Pending() || w.reign.forced && w.reign.name == l.Name,
 	}
 	pg := n.pg
 	pg.advance()
@@ -49,7 +64,7 @@ func (w *world) opened(pg *postgres) {
 // checkLoss looks for confirmed writes that the new primary does not have.
 func (w *world) checkLoss(pg *postgres) {
 	kept := w.writer.confirmed[:0]
-	orderly := w.reign.before != 0 && w.reign.left.Released == w.reign.before
+	orderly := w.reign.kept && w.reign.before != 0 && w.reign.left.Released == w.reign.before
 	risk := w.reign.left.Optime - min(w.setup.Settings.MaximumLagOnFailover, w.reign.left.Optime)
 	lost, excused := 0, 0
 	var example place
@@ -104,7 +119,7 @@ func (w *world) healthy() (leader, all bool, missing string) {
 		return false, false, "no leader znode"
 	}
 	first := w.node(l.Name)
-	if !first.pg.open() {
+	if !first.pg.open() || first.pg.hung {
 		return false, false, l.Name + " holds the lock and accepts no writes"
 	}
 	for _, n := range w.nodes {

@@ -146,10 +146,13 @@ func (o *pgPort) Stop(ctx context.Context, mode cluster.StopMode, checkpoint boo
 	}
 	select {
 	case <-ended:
-		if !o.p.gate() {
-			return errDead
-		}
-		return nil
+		// Whoever outlived the postmaster is killed before it returns.
+		return o.do(func() {
+			if o.pg.orphans {
+				o.pg.killAll()
+				o.pg.state = cluster.StateStopped
+			}
+		})
 	case <-o.p.died:
 		return errDead
 	case <-ctx.Done():

@@ -206,6 +206,7 @@ func (c *client) settle(ctx context.Context, k *conn, p *pendingRelease) error {
 		}
 		p.epoch, done = e.lock.Epoch, true
 		e.rest.Status = p.status
+		c.w.released(c.p.n)
 		c.w.note("zk", "%s releases the leader znode of epoch %d, optime %d, in order %v", c.name, e.lock.Epoch, p.status.Optime, p.status.Released != 0)
 		e.lock = nil
 		e.commit()

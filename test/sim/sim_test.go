@@ -44,6 +44,7 @@ var keptSeeds = []struct {
 	{258, "a step of synchronous replication rested on a sync key that was not in force any more"},
 	{2535, "a new agent that had resumed the lock promoted before it had read the store, and panicked"},
 	{2564, "as 2535"},
+	{3648, "a bootstrap that the store refused at once was tried again without pause"},
 }
 
 // roomy is how much a worker may allocate before it collects.

@@ -23,7 +23,9 @@ type world struct {
 	nodes  []*node
 	writer writer
 	reign  reign
-	pids   int
+	// complete means that the log of the last release was elsewhere too.
+	complete bool
+	pids     int
 	// heals are what ends the faults under way.
 	heals    map[int]func()
 	lastHeal int
