@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -46,8 +47,11 @@ type state struct {
 
 	unlockedSince lease.Instant
 	lastEpoch     cluster.Epoch
-	handedOver    lease.Instant
-	won           bool
+	// lastMembers are those of the last view that had a leader. Some may have
+	// lost their key since, and still have the most log.
+	lastMembers []cluster.Member
+	handedOver  lease.Instant
+	won         bool
 
 	// verdict is about the leadership and timeline in verdictOf.
 	verdict       cluster.Divergence
@@ -193,6 +197,14 @@ func (a *Agent) askPeers(ctx context.Context, v decide.View) decide.View {
 		for name, url := range v.Cluster.Failsafe {
 			if name != a.o.Name && v.Cluster.Member(name) == nil {
 				others = append(others, cluster.Member{Name: name, Data: cluster.MemberData{APIURL: url}})
+			}
+		}
+	}
+	if v.Cluster.Leader == nil {
+		for _, m := range a.s.lastMembers {
+			known := slices.ContainsFunc(others, func(o cluster.Member) bool { return o.Name == m.Name })
+			if m.Name != a.o.Name && !known && m.Data.APIURL != "" {
+				others = append(others, m)
 			}
 		}
 	}

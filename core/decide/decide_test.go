@@ -325,6 +325,8 @@ func standbyCases() []testCase {
 			v.Settings.CheckTimeline, v.Cluster.History = true, cluster.History{{Timeline: 1}}
 		}, Wait, "race-timeline", ""},
 		{"lock free during a bootstrap elsewhere", standbyOf, func(v *View) { free(v); none := ""; v.Cluster.Initialize = &none }, Wait, "race-bootstrap", ""},
+		{"a standby that was found running, and no keys: its primary first", standbyOf, func(v *View) { free(v); v.Adopted, v.Cluster.Initialize = true, nil }, Wait, "race-unmanaged", "its primary first"},
+		{"the keys were there before: somebody removed them", standbyOf, func(v *View) { free(v); v.Adopted, v.Cluster.Initialize, v.SeenInitialized = true, nil, true }, AskPeers, "race-ask", ""},
 		{"named candidate with all the log takes the lock at once", standbyOf, func(v *View) {
 			free(v)
 			v.Cluster.Failover, v.Cluster.Status.Released = cluster.Failover{Leader: "b", Candidate: "a"}, 8

@@ -44,6 +44,16 @@ func raceRules() []Rule {
 			Then: func(v View) Decision { return wait("standby; the store does not answer: " + v.StoreErr) },
 		},
 		{
+			Name: "race-unmanaged",
+			Doc:  "PostgreSQL was found running as a standby of a cluster that has no keys yet: its primary comes first.",
+			When: func(v View) bool {
+				return racing(v) && v.Adopted && !v.SeenInitialized && v.Cluster.Initialize == nil && !v.named() && !v.standbyCluster()
+			},
+			Then: func(View) Decision {
+				return Decision{Verb: Wait, Again: raceAgain, Reason: "this cluster has no keys in ZooKeeper and PostgreSQL runs as a standby here: start the agent of its primary first, or name this node as the candidate of a failover"}
+			},
+		},
+		{
 			Name: "race-nofailover",
 			Doc:  "The lock is free, but this node must never lead.",
 			When: func(v View) bool { return racing(v) && v.Tags.NoFailover() },
@@ -180,7 +190,7 @@ func behindRelease(v View) string {
 	}
 	f, _ := v.request()
 	for _, p := range v.Peers {
-		if !p.Reachable && p.Name != f.Leader {
+		if !p.Reachable && p.Name != f.Leader && v.Cluster.Member(p.Name) != nil {
 			return fmt.Sprintf("%s does not answer and may have the end of the log, %v; this node is at %v", p.Name, status.Optime, v.Instance.Position())
 		}
 	}

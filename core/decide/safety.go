@@ -2,6 +2,7 @@ package decide
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/pgregent/pgregent/core/lease"
@@ -98,7 +99,7 @@ func safetyRules() []Rule {
 			Doc:  "A new agent found a running primary, nobody holds the lock and nobody else is primary: it takes the lock back.",
 			When: func(v View) bool {
 				return v.exposed() && v.Adopted && v.Instance.Ready && !v.Lease.Held() && v.unlocked() && !v.promised() &&
-					(!v.synchronous() || v.Cluster.Sync.Contains(v.Self)) &&
+					(!v.synchronous() || strings.EqualFold(v.Cluster.Sync.Leader, v.Self)) &&
 					v.Instance.Timeline >= v.Cluster.History.ClusterTimeline()
 			},
 			Then: reclaim,

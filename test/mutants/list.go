@@ -37,7 +37,7 @@ func syncMutants() []mutant {
 		{"sync: any standby may lead", race, "return v.synchronous() && (v.Cluster.Sync.Broken || !v.Settings.Quorum() && !v.Cluster.Sync.Contains(v.Self))", "return false"},
 		{"sync: one vote less is enough", race, "if got >= need {", "if got >= need-1 {"},
 		{"sync: a voter that is ahead votes", race, " && !p.aheadOf(v) {", " {"},
-		{"sync: a promotion leaves the key to the old leader", race, "SyncStart{Names: strictly(v, cluster.SyncNames{}), State: &step.State}", "SyncStart{Names: strictly(v, cluster.SyncNames{})}"},
+		{"sync: a promotion leaves the key to the old leader", race, "step := p.write(nameSet{}, 0, \"\")", "step := p.write(nameSet{}, 0, \"\")\n\tstep.State.Leader = sync.Leader"},
 		{"sync: a promotion in quorum mode asks for one less", race, "len(others)-sync.Quorum, step", "len(others)-sync.Quorum-1, step"},
 	}
 }
