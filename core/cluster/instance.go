@@ -30,10 +30,13 @@ type Instance struct {
 	// WriteLSN is a primary's flush position; 0 in recovery.
 	WriteLSN LSN
 	// ReceiveLSN and ReplayLSN are a standby's; 0 on a primary.
-	ReceiveLSN       LSN
-	ReplayLSN        LSN
-	ReplayedAt       time.Time // commit time of the last replayed transaction; zero if none
-	ReplayPaused     bool
+	ReceiveLSN   LSN
+	ReplayLSN    LSN
+	ReplayedAt   time.Time // commit time of the last replayed transaction; zero if none
+	ReplayPaused bool
+	// ReplayStalled means that the server paused replay by itself, as it needs
+	// higher settings: it can be promoted, and goes on, after a restart only.
+	ReplayStalled    bool
 	ReplicationState string // "streaming", "in archive recovery" or ""
 	LatestEndLSN     LSN    // leader position last told to the WAL receiver
 	UpstreamHost     string // of the running WAL receiver, as configured

@@ -327,6 +327,7 @@ func standbyCases() []testCase {
 		{"lock free during a bootstrap elsewhere", standbyOf, func(v *View) { free(v); none := ""; v.Cluster.Initialize = &none }, Wait, "race-bootstrap", ""},
 		{"a standby that was found running, and no keys: its primary first", standbyOf, func(v *View) { free(v); v.Adopted, v.Cluster.Initialize = true, nil }, Wait, "race-unmanaged", "its primary first"},
 		{"the keys were there before: somebody removed them", standbyOf, func(v *View) { free(v); v.Adopted, v.Cluster.Initialize, v.SeenInitialized = true, nil, true }, AskPeers, "race-ask", ""},
+		{"replay waits for higher settings: restart", standbyOf, func(v *View) { v.Instance.ReplayStalled = true }, Restart, "replay-stalled", ""},
 		{"named candidate with all the log takes the lock at once", standbyOf, func(v *View) {
 			free(v)
 			v.Cluster.Failover, v.Cluster.Status.Released = cluster.Failover{Leader: "b", Candidate: "a"}, 8

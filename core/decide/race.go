@@ -30,6 +30,14 @@ func raceRules() []Rule {
 			},
 		},
 		{
+			Name: "replay-stalled",
+			Doc:  "The standby's replay waits for settings as high as the primary's: a restart gives them to it.",
+			When: func(v View) bool { return v.standby() && v.Instance.ReplayStalled && v.Now >= v.Backoff },
+			Then: func(View) Decision {
+				return Decision{Verb: Restart, Reason: "replay has stopped: a setting is lower than the primary's"}
+			},
+		},
+		{
 			Name: "no-answer",
 			Doc:  "PostgreSQL runs and does not answer: it takes no part in a race.",
 			When: func(v View) bool { return v.Instance.Running && !v.Instance.Ready },

@@ -98,6 +98,11 @@ func (s *Server) observeServer(ctx context.Context, pm *postmaster, in *cluster.
 		// restartpoint only, and this agent may be younger than what came since.
 		st.in.Timeline = max(st.in.Timeline, newestSegmentTimeline(dir))
 	}
+	if stalled, err := s.replayStalled(ctx, st.in); err != nil {
+		s.log.Debug("why replay is paused is not known", slog.Any("err", err))
+	} else {
+		st.in.ReplayStalled = stalled
+	}
 	s.mu.Lock()
 	if s.pm == pm {
 		s.timeline = max(s.timeline, st.in.Timeline)

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -190,5 +191,36 @@ func TestCloneCancelledLeavesNothing(t *testing.T) {
 	in := s.Observe(testContext(t))
 	if !in.DataEmpty || in.State != cluster.StateStopped || s.incomplete() {
 		t.Errorf("got %+v", in)
+	}
+}
+
+// A standby whose max_connections became too low stops replaying; a restart
+// gives it what the control file says.
+func TestReplayStallsUntilRestart(t *testing.T) {
+	p := startPrimary(t, "a")
+	s := startStandby(t, p, "b")
+	waitStreaming(t, s)
+	ctx := testContext(t)
+	cfg := p.config()
+	cfg.Controlled = slices.Clone(cfg.Controlled)
+	for i := range cfg.Controlled {
+		if cfg.Controlled[i].Name == "max_connections" {
+			cfg.Controlled[i].Value = "55"
+		}
+	}
+	p.effective = func(*cluster.Object) (config.Postgres, []string) { return cfg, nil }
+	must(t, p.Configure(ctx, nil))
+	must(t, p.restart(ctx, cluster.StartOptions{}))
+	eventuallyTrue(t, "replay stalls", func() bool { return s.Observe(ctx).ReplayStalled })
+	up := upstreamOf(p)
+	must(t, s.restart(ctx, cluster.StartOptions{Standby: true, Upstream: &up}))
+	if in := s.Observe(ctx); in.ReplayStalled || in.ReplayPaused {
+		t.Errorf("after the restart: %+v", in)
+	}
+	must(t, s.withLocal(ctx, func(ctx context.Context, c *sql.Conn) error {
+		return execSQL(ctx, c, "SELECT pg_catalog.pg_wal_replay_pause()")
+	}))
+	if in := s.Observe(ctx); in.ReplayStalled || !in.ReplayPaused {
+		t.Errorf("paused by hand: %+v", in)
 	}
 }
