@@ -29,7 +29,7 @@ test-deps:
 
 test: test-deps ## all tests: go vet, then everything with the race detector
 	$(GO) vet ./...
-	$(GO) test -race -shuffle=on -count=1 -p 1 -timeout 30m ./...
+	$(GO) test -race -shuffle=on -count=1 -p 1 -timeout 45m ./...
 	$(GO) test -count=1 ./test/sim # the race detector leaves time for a few seeds only
 
 unit: ## the tests that need no server
@@ -42,7 +42,7 @@ sim: ## whole clusters in virtual time, SEEDS runs of ten minutes with faults
 	$(GO) test -count=1 -timeout 60m -run TestSeeds ./test/sim -seeds $(SEEDS) -seed $(SEED)
 
 e2e: test-deps ## the tests of whole clusters
-	$(GO) test -race -shuffle=on -count=1 -timeout 30m ./test/e2e/...
+	$(GO) test -race -shuffle=on -count=1 -timeout 45m ./test/e2e/...
 
 # Each fault CHAOS times, with the long waits; about 8 minutes a round.
 CHAOS ?= 5

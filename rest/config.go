@@ -28,7 +28,12 @@ func (s *Server) patchConfig(c *gin.Context) {
 		return
 	}
 	merged := view.Config.Object.Clone()
-	if merged.Patch(patch) {
+	changed := merged.Patch(patch)
+	if why := refuseQuorum(view, merged); why != "" {
+		errorPage(c, http.StatusConflict, why)
+		return
+	}
+	if changed {
 		err = s.write(c, func(ctx context.Context) error {
 			return s.backend.SetConfig(ctx, merged, view.Config.Version)
 		})
@@ -53,6 +58,10 @@ func (s *Server) putConfig(c *gin.Context) {
 	view, err := s.load(c)
 	if err != nil {
 		storeDown(c, err)
+		return
+	}
+	if why := refuseQuorum(view, next); why != "" {
+		errorPage(c, http.StatusConflict, why)
 		return
 	}
 	if old := view.Config.Object; old == nil || old.String() != next.String() {
