@@ -26,7 +26,7 @@ func (a *Agent) act(ctx context.Context, v decide.View, d decide.Decision) error
 	case decide.Exit:
 		return fmt.Errorf("%w: %s", ErrFatal, d.Reason)
 	case decide.Acquire:
-		a.acquire(ctx, v)
+		a.acquire(ctx, v, d)
 	case decide.Release:
 		a.releaseDead(ctx)
 	case decide.StepDown:
@@ -101,7 +101,7 @@ func (a *Agent) actByJob(ctx context.Context, v decide.View, d decide.Decision) 
 
 // acquire tries once to take the lock. Losing is no error; an unknown
 // outcome is told by the next view.
-func (a *Agent) acquire(ctx context.Context, v decide.View) {
+func (a *Agent) acquire(ctx context.Context, v decide.View, d decide.Decision) {
 	ctx, cancel := context.WithTimeout(ctx, a.s.settings.RetryTimeout)
 	defer cancel()
 	won, err := a.o.Store.Acquire(ctx, v.Cluster)
@@ -110,6 +110,7 @@ func (a *Agent) acquire(ctx context.Context, v decide.View) {
 		a.log.Warn("acquire leader lock", "err", err)
 	case won:
 		a.s.won = true
+		a.ledBy.Store(d.Rule + ": " + d.Reason)
 		a.log.Info("acquired the leader lock", "epoch", int64(a.o.Store.Lease().Epoch))
 		a.Wake()
 	default:

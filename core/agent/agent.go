@@ -93,6 +93,8 @@ type Agent struct {
 	observed atomic.Bool
 	// checkpointPending is set from a promotion until its checkpoint is done.
 	checkpointPending atomic.Bool
+	// ledBy is by which rule, and why, the lock was last taken; a string.
+	ledBy atomic.Value
 	// leaving means that this standby is about to stop in order.
 	leaving  atomic.Bool
 	counters counters

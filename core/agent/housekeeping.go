@@ -135,32 +135,3 @@ func (h *housekeeper) writeStatus(ctx context.Context, v decide.View) error {
 	}
 	return h.a.o.Store.SetStatus(ctx, s)
 }
-
-// writeHistory appends the row of the present timeline when it is missing,
-// and keeps what older rows say about time and leader.
-func (h *housekeeper) writeHistory(ctx context.Context, v decide.View) error {
-	old := v.Cluster.History
-	if old.ClusterTimeline() == v.Instance.Timeline {
-		return nil
-	}
-	rows, err := h.a.o.Postgres.TimelineHistory(ctx)
-	if err != nil {
-		return err
-	}
-	merged := make(cluster.History, 0, len(rows))
-	for i, row := range rows {
-		for _, e := range old {
-			if e.Timeline == row.Timeline && e.LSN == row.LSN {
-				row.At, row.NewLeader = e.At, e.NewLeader
-			}
-		}
-		if i == len(rows)-1 && row.NewLeader == "" {
-			row.NewLeader = v.Self
-		}
-		merged = append(merged, row)
-	}
-	if n := v.Settings.MaxTimelinesHistory; n > 0 && len(merged) > n {
-		merged = merged[len(merged)-n:]
-	}
-	return h.a.o.Store.SetHistory(ctx, merged)
-}

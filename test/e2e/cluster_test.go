@@ -89,6 +89,13 @@ func TestSwitchover(t *testing.T) {
 		}
 		r.noneLost()
 	}
+	r.Wait(10*time.Second, "the history to tell why the last leader leads", func() string {
+		_, text, err := r.Leader().Call("GET", "/history", "")
+		if err != nil || !strings.Contains(text, `"race-candidate: named as the candidate`) {
+			return fmt.Sprint(text, err)
+		}
+		return ""
+	})
 }
 
 func TestFailoverToACandidate(t *testing.T) {
