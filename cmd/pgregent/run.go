@@ -181,7 +181,7 @@ func (n *node) live(ctx context.Context) error {
 
 	err := n.agent.Run(ctx)
 	paused := n.agent.Status().Settings.Pause
-	if err != nil || !paused { // in pause the session stays for the next start
+	if !errors.Is(err, agent.ErrTwin) && (err != nil || !paused) { // in pause the session stays for the next start
 		closing, cancel := context.WithTimeout(edges, closeLimit)
 		if closeErr := n.store.Close(closing); closeErr != nil {
 			n.log.Warn("close ZooKeeper session", "err", closeErr)

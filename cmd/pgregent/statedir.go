@@ -60,14 +60,22 @@ type sessionFile struct {
 	ID        int64  `json:"session"`
 	Password  string `json:"password"`
 	TimeoutMS int64  `json:"timeout_ms"`
+	// BootID is of the host: a copy of the directory on another host must not
+	// share the session.
+	BootID string `json:"boot_id"`
 }
 
 func (d *stateDir) sessionPath() string { return filepath.Join(d.dir, "session.json") }
 
 func (d *stateDir) saveSession(s zkdcs.Session) error {
+	boot, err := bootID()
+	if err != nil {
+		return fmt.Errorf("save session: %w", err)
+	}
 	text, err := json.Marshal(sessionFile{
 		Namespace: d.local.Namespace, Scope: d.local.Scope, Name: d.local.Name, ID: s.ID,
 		Password: base64.StdEncoding.EncodeToString(s.Password[:]), TimeoutMS: s.Timeout.Milliseconds(),
+		BootID: boot,
 	})
 	if err != nil {
 		return fmt.Errorf("encode session: %w", err)
@@ -75,8 +83,8 @@ func (d *stateDir) saveSession(s zkdcs.Session) error {
 	return renameio.WriteFile(d.sessionPath(), text, 0o600)
 }
 
-// loadSession returns the session of the last run of this same member; nil if
-// there is none.
+// loadSession returns the session of the last run of this same member on this
+// host since it was booted; nil if there is none.
 func (d *stateDir) loadSession() *zkdcs.Session {
 	text, err := os.ReadFile(d.sessionPath())
 	if err != nil {
@@ -84,6 +92,9 @@ func (d *stateDir) loadSession() *zkdcs.Session {
 	}
 	var f sessionFile
 	if json.Unmarshal(text, &f) != nil || f.Namespace != d.local.Namespace || f.Scope != d.local.Scope || f.Name != d.local.Name {
+		return nil
+	}
+	if boot, err := bootID(); err != nil || boot != f.BootID {
 		return nil
 	}
 	password, err := base64.StdEncoding.DecodeString(f.Password)

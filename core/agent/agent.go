@@ -122,6 +122,10 @@ func (a *Agent) Counts() Counts {
 // ErrFatal wraps the reasons for which an agent ends by itself.
 var ErrFatal = errors.New("cannot go on")
 
+// ErrTwin means that another live agent has the same session: a copy of its
+// state_dir was started. The session must not be closed.
+var ErrTwin = errors.New("state_dir is a copy of a running agent's; remove it")
+
 // New makes an Agent; Run runs it.
 func New(o Options) *Agent {
 	if o.Clock == nil {
@@ -260,14 +264,19 @@ func (a *Agent) checkName(ctx context.Context) error {
 		return nil
 	}
 	m := a.s.cluster.Member(a.o.Name)
-	if m != nil && m.Session != a.o.Store.SessionID() && m.Data.APIURL != "" {
+	if m != nil && m.Data.APIURL != "" {
 		ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
 		defer cancel()
 		alive, id := a.o.Peers.Alive(ctx, m.Data.APIURL)
+		shared := m.Session == a.o.Store.SessionID()
+		if alive && id != a.o.InstanceID && shared {
+			a.quitFence() // it must not end a session that is somebody else's
+			return fmt.Errorf("%w: Can't start; there is already a node named '%s' running at %s, and this one has found its session in state_dir: %w", ErrFatal, a.o.Name, m.Data.APIURL, ErrTwin)
+		}
 		if alive && id != a.o.InstanceID {
 			return fmt.Errorf("%w: Can't start; there is already a node named '%s' running at %s", ErrFatal, a.o.Name, m.Data.APIURL)
 		}
-		if alive {
+		if alive && !shared {
 			a.inherit(m, id)
 		}
 	}

@@ -20,12 +20,32 @@ const askEvery = 20 * time.Millisecond
 // handOver stops PostgreSQL in order and releases the lock as soon as the
 // shutdown checkpoint is known to be received. candidate may be "".
 func (a *Agent) handOver(ctx context.Context, j *job, candidate string) outcome {
+	var request cluster.Failover
+	if c := a.status.Load().Cluster; c != nil {
+		request = c.Failover
+	}
 	released, err := a.stopAndRelease(ctx, j, candidate)
+	if errors.Is(err, errNotReceived) || errors.Is(err, errUncleanStop) {
+		a.refuse(ctx, request) // else it would be tried again and again
+	}
 	return outcome{err: err, apply: func(s *state) {
 		if released {
 			s.handedOver, s.won = a.now(), false
 		}
 	}}
+}
+
+// refuse blanks a request that could not be carried out.
+func (a *Agent) refuse(ctx context.Context, request cluster.Failover) {
+	if !request.Exists {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), syncLimit)
+	defer cancel()
+	err := a.o.Store.SetFailover(ctx, cluster.Failover{}, request.Version)
+	if err != nil && !errors.Is(err, cluster.ErrConflict) {
+		a.log.Warn("clear failover request", "err", err)
+	}
 }
 
 func (a *Agent) stopAndRelease(ctx context.Context, j *job, candidate string) (released bool, err error) {

@@ -194,10 +194,14 @@ func (a *Agent) restart(ctx context.Context) {
 	if limit <= 0 {
 		limit = a.s.settings.PrimaryStartTimeout
 	}
+	paused := a.s.settings.Pause
 	a.startJob(ctx, "restart", !standby, func(ctx context.Context, _ *job) outcome {
 		a.leaveSync(ctx, nil)
 		// A stop that was begun is not cut short by the end of the agent.
 		err := a.o.Postgres.Stop(context.WithoutCancel(ctx), cluster.StopFast, true, nil)
+		if err == nil && !standby && !paused { // the stop may have taken longer than the lease
+			err = a.arm()
+		}
 		if err == nil {
 			err = a.o.Postgres.Start(ctx, StartOptions{Standby: standby, Upstream: up, Timeout: max(limit, time.Second)})
 		}

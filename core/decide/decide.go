@@ -91,7 +91,7 @@ func makeTable() []Rule {
 	var all []Rule
 	for _, group := range [][]Rule{
 		identityRules(), jobRules(), safetyRules(), fenceRules(), watchdogRules(), busyRules(), failsafeRules(), pauseRules(), emptyRules(),
-		standbyClusterRules(), downRules(), requestRules(), scheduleRules(), standbyLeaderRules(), leaderRules(), raceRules(), copyRules(), followRules(),
+		standbyClusterRules(), downRules(), stalledRules(), requestRules(), scheduleRules(), standbyLeaderRules(), leaderRules(), raceRules(), copyRules(), followRules(),
 	} {
 		all = append(all, group...)
 	}

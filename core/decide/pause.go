@@ -7,7 +7,7 @@ import (
 // finishing reports that this agent has taken PostgreSQL down for work that
 // it must bring to its end, also in pause.
 func (v View) finishing() bool {
-	return v.Unfinished && !v.Instance.Running && !v.Lease.Held()
+	return v.Unfinished && !v.Instance.Running && !v.Lease.Held() && !v.StartFailed && v.LastError == ""
 }
 
 func pauseRules() []Rule {
@@ -18,6 +18,16 @@ func pauseRules() []Rule {
 // pausedLeaderRules are those of the lock holder, and of who may become it.
 func pausedLeaderRules(paused func(View) bool) []Rule {
 	return []Rule{
+		{
+			Name: "paused-come-back",
+			Doc:  "In pause a leader that has stopped for a hand-over which came to nothing starts again.",
+			When: func(v View) bool {
+				return paused(v) && v.Unfinished && v.down() && v.holds() && !v.Instance.Standby && !v.StartFailed && !v.standbyCluster()
+			},
+			Then: func(View) Decision {
+				return Decision{Verb: StartPrimary, Reason: "PAUSE: stopped for a hand-over that was not completed"}
+			},
+		},
 		{
 			Name: "paused-foreign-data",
 			Doc:  "In pause a leader whose data belong to another cluster gives the lock up.",
@@ -42,11 +52,21 @@ func pausedLeaderRules(paused func(View) bool) []Rule {
 			Then: func(View) Decision { return Decision{Verb: Restart, Reason: "PAUSE: restart requested"} },
 		},
 		{
+			Name: "paused-stalled",
+			Doc:  "In pause the candidate that took the lock and whose replay waits for higher settings is restarted before it is promoted.",
+			When: func(v View) bool {
+				return paused(v) && v.holds() && v.standby() && v.Won && v.Instance.ReplayStalled && v.Now >= v.Backoff
+			},
+			Then: func(View) Decision {
+				return Decision{Verb: Restart, Reason: "PAUSE: replay has stopped: a setting is lower than the primary's"}
+			},
+		},
+		{
 			Name: "paused-candidate",
 			Doc:  "In pause the named candidate takes the free lock, unless somebody runs as primary.",
 			When: func(v View) bool {
 				f, _ := v.election()
-				return paused(v) && v.named() && v.unlocked() && v.standby() && !v.Tags.NoFailover() && !(v.barred() && f.Leader != "")
+				return paused(v) && v.named() && v.unlocked() && v.standby() && !v.Tags.NoFailover() && (f.Leader == "" || !v.barred() && v.complete())
 			},
 			Then: func(v View) Decision { return takeOver(v, "PAUSE: ") },
 		},

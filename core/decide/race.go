@@ -30,14 +30,6 @@ func raceRules() []Rule {
 			},
 		},
 		{
-			Name: "replay-stalled",
-			Doc:  "The standby's replay waits for settings as high as the primary's: a restart gives them to it.",
-			When: func(v View) bool { return v.standby() && v.Instance.ReplayStalled && v.Now >= v.Backoff },
-			Then: func(View) Decision {
-				return Decision{Verb: Restart, Reason: "replay has stopped: a setting is lower than the primary's"}
-			},
-		},
-		{
 			Name: "no-answer",
 			Doc:  "PostgreSQL runs and does not answer: it takes no part in a race.",
 			When: func(v View) bool { return v.Instance.Running && !v.Instance.Ready },
@@ -93,9 +85,7 @@ func raceRules() []Rule {
 			Doc:  "An operator named this node and it has everything that the old leader wrote before it released the lock: it takes the lock at once.",
 			When: func(v View) bool {
 				f, _ := v.election()
-				status := v.Cluster.Status
-				return racing(v) && v.named() && f.Leader != "" && (v.standbyCluster() ||
-					(status.Released != 0 && status.Released == v.LastEpoch && v.Instance.Position() >= status.Optime && !v.outdated()))
+				return racing(v) && v.named() && f.Leader != "" && v.complete()
 			},
 			Then: func(v View) Decision {
 				return Decision{Verb: Acquire, Reason: fmt.Sprintf("named as the candidate, at %v of %v", v.Instance.Position(), v.Cluster.Status.Optime)}
@@ -291,4 +281,26 @@ func followRules() []Rule {
 			},
 		},
 	}
+}
+
+// stalledRules come before all that leads to a promotion, which would hang.
+func stalledRules() []Rule {
+	return []Rule{
+		{
+			Name: "replay-stalled",
+			Doc:  "The standby's replay waits for settings as high as the primary's: a restart gives them to it.",
+			When: func(v View) bool { return v.standby() && v.Instance.ReplayStalled && v.Now >= v.Backoff },
+			Then: func(View) Decision {
+				return Decision{Verb: Restart, Reason: "replay has stopped: a setting is lower than the primary's"}
+			},
+		},
+	}
+}
+
+// complete reports that this node has all of the log that the last leader
+// wrote before it released the lock in order.
+func (v View) complete() bool {
+	status := v.Cluster.Status
+	return v.standbyCluster() || status.Released != 0 && status.Released == v.LastEpoch &&
+		v.Instance.Position() >= status.Optime && !v.outdated()
 }

@@ -78,6 +78,15 @@ func requestCases() []testCase {
 		{"pause: a primary leaves the lock to one on a newer timeline", paused(healthy), func(v *View) { free(v); v.Lease, v.Peers = lease.Lease{}, []Peer{primaryOn(2)} }, Wait, "paused-primary", "newer timeline 2"},
 		{"pause: a second primary is left alone", paused(healthy), func(v *View) { v.Lease, v.Cluster.Leader.Name = lease.Lease{}, "b" }, Wait, "paused-beside", "beside leader b"},
 		{"pause: reinitialize on request", paused(standbyOf), func(v *View) { v.Reinit = true }, Reclone, "paused-reinitialize", ""},
+		{"pause: a hand-over that came to nothing", paused(healthy), func(v *View) { down(v); v.Unfinished = true }, StartPrimary, "paused-come-back", ""},
+		{"pause: the candidate's replay waits for higher settings", paused(standbyOf), func(v *View) {
+			v.Lease, v.Won, v.Instance.ReplayStalled = proven(0), true, true
+		}, Restart, "paused-stalled", ""},
+		{"pause: the candidate of a switchover must have all of the log", paused(standbyOf), func(v *View) {
+			free(v)
+			v.Cluster.Failover, v.Peers = cluster.Failover{Leader: "b", Candidate: "a"}, []Peer{}
+		}, Wait, "paused", ""},
+		{"pause: work that has failed is left to the operator", paused(standbyOf), func(v *View) { down(v); v.Unfinished, v.StartFailed = true, true }, Wait, "paused", ""},
 		{"pause: a stopped standby stays stopped", paused(standbyOf), down, Wait, "paused", ""},
 		{"pause: a hand-over is brought to its end", paused(standbyOf), func(v *View) { down(v); v.Unfinished = true }, StartStandby, "start-standby", ""},
 		{"pause: a rewind is brought to its end", paused(standbyOf), func(v *View) {

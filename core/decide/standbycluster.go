@@ -116,7 +116,11 @@ func repairFromRemote(v View) Decision {
 	case v.RewindFailed && v.Settings.RemoveOnRewindFailure && v.leaderReady():
 		return Decision{Verb: Reclone, Upstream: upstream(v.Cluster.LeaderMember()), Reason: "the log has diverged and cannot be rewound: " + why}
 	}
-	return wait("the log has diverged from the remote's (" + why + ") and cannot be rewound; copy this cluster anew")
+	stuck := wait("the log has diverged from the remote's (" + why + ") and cannot be rewound; copy this cluster anew")
+	if v.Lease.Held() {
+		return giveWay(v, stuck)
+	}
+	return stuck
 }
 
 // standbyLeaderRules are the running leader's of a standby cluster.

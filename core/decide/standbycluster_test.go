@@ -45,8 +45,12 @@ func standbyClusterCases() []testCase {
 		{"standby cluster: the remote cannot tell, leads on", standbyLed, func(v *View) { v.Divergence, v.RemoteSilent = cluster.DivergenceUnknown, true }, Lead, "standby-lead", ""},
 		{"standby cluster: the leader has diverged from the remote", standbyLed, func(v *View) { v.Divergence = cluster.DivergenceFound }, Rewind, "standby-cluster-diverged", ""},
 		{"standby cluster: the leader has diverged and cannot rewind", standbyLed, func(v *View) {
-			v.Divergence, v.RewindFailed, v.Settings.RemoveOnRewindFailure = cluster.DivergenceFound, true, true
+			v.Divergence, v.RewindFailed, v.Settings.RemoveOnRewindFailure, v.Peers = cluster.DivergenceFound, true, true, []Peer{}
 		}, Wait, "standby-cluster-diverged", "copy this cluster anew"},
+		{"standby cluster: the diverged leader gives way to who can lead", standbyLed, func(v *View) {
+			v.Divergence, v.RewindFailed, v.Peers = cluster.DivergenceFound, true, []Peer{peer("b", 9000)}
+		}, Release, "standby-cluster-diverged", "b can take over"},
+		{"standby cluster: the leader's replay waits for higher settings", standbyLed, func(v *View) { v.Instance.ReplayStalled = true }, Restart, "replay-stalled", ""},
 		{"standby cluster: an archive is not asked", standbyLed, func(v *View) {
 			v.Divergence, v.Settings.StandbyCluster = cluster.DivergenceUnknown, &cluster.StandbyCluster{RestoreCommand: "cp"}
 		}, Lead, "standby-lead", "the archive"},

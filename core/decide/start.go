@@ -271,6 +271,8 @@ func repair(v View) Decision {
 		return wait("the log has diverged; pg_rewind waits for the checkpoint of leader " + leader.Name)
 	case canRewind && !v.RewindFailed:
 		return Decision{Verb: Rewind, Upstream: leader, Reason: "the log has diverged: " + why}
+	case v.Settings.Pause:
+		return wait("PAUSE: the log has diverged (" + why + ") and cannot be rewound; reinitialize this node")
 	case v.RewindFailed && v.Settings.RemoveOnRewindFailure, !canRewind && v.Settings.RemoveOnDivergence:
 		return Decision{Verb: Reclone, Upstream: leader, Reason: "the log has diverged and cannot be rewound: " + why}
 	}

@@ -32,8 +32,8 @@ func (s *Server) Wants(up *cluster.Upstream) bool {
 	return !s.followKnown || !s.following.Same(up)
 }
 
-// Follow points the running standby at another upstream by a reload. A
-// primary, and a standby without its signal file, is restarted as a standby.
+// Follow points the running standby at another upstream by a reload. A standby
+// without its signal file is restarted; a primary is left alone.
 func (s *Server) Follow(ctx context.Context, up *cluster.Upstream) error {
 	pm := s.find()
 	if pm == nil {
@@ -44,7 +44,10 @@ func (s *Server) Follow(ctx context.Context, up *cluster.Upstream) error {
 	if err != nil {
 		recovering = true // still on its way; then the signal file decides
 	}
-	if !recovering || !signalledStandby(dir) || s.mustRestart(up) {
+	if !recovering {
+		return errors.New("follow upstream: the server has become a primary")
+	}
+	if !signalledStandby(dir) || s.mustRestart(up) {
 		return s.restart(ctx, cluster.StartOptions{Standby: true, Upstream: up})
 	}
 	if _, err := s.writeConf(ctx, role{standby: true, up: up}); err != nil {

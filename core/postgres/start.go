@@ -121,6 +121,9 @@ func (s *Server) launch(ctx context.Context, o cluster.StartOptions) (*postmaste
 	if err != nil {
 		return nil, err
 	}
+	if err := context.Cause(ctx); err != nil { // whoever gave the work up may have lost the lease
+		return nil, err
+	}
 	return s.spawn(dir, args, env)
 }
 
