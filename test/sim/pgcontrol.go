@@ -14,7 +14,7 @@ const (
 
 // controlFile is what pg_controldata shows.
 func (pg *postgres) controlFile() cluster.Control {
-	c := cluster.Control{State: "in production", Timeline: pg.checkpointed, CheckpointLSN: pg.checkpoint, RewindPossible: true}
+	c := cluster.Control{State: "in production", Timeline: pg.checkpointed, CheckpointLSN: pg.checkpoint, RewindPossible: pg.hints}
 	switch pg.control {
 	case shutDown:
 		c.State = "shut down"

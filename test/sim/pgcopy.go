@@ -52,6 +52,7 @@ func (o *pgPort) Clone(ctx context.Context, up cluster.Upstream) error {
 			pg.empty, pg.at, pg.systemID, pg.signal, pg.copied = false, from.at, from.systemID, false, true
 			pg.control, pg.consistent = inProduction, from.at.lsn
 			pg.checkpointed, pg.checkpoint = from.checkpointed, from.checkpoint
+			pg.hints = from.hints
 			if from.recovering {
 				pg.control = inRecovery
 			}

@@ -74,6 +74,7 @@ func (pg *postgres) initdb() {
 	b := &branch{timeline: 1, writer: pg.n, end: 0x1000000}
 	pg.empty, pg.systemID, pg.at, pg.signal = false, systemID(pg.w.setup.Seed), place{b, b.end}, false
 	pg.control, pg.checkpointed, pg.checkpoint, pg.consistent = shutDown, 1, b.end-120, 0
+	pg.hints = false
 }
 
 func (o *pgPort) PostBootstrap(ctx context.Context) error {

@@ -27,6 +27,8 @@ type postgres struct {
 	// record starts.
 	checkpointed cluster.Timeline
 	checkpoint   cluster.LSN
+	// hints means that a server with wal_log_hints has run on the data.
+	hints bool
 
 	slots map[string]cluster.Slot
 
@@ -133,7 +135,7 @@ func (pg *postgres) launch(standby bool, up *cluster.Upstream) {
 	pg.pid = pg.w.nextPid()
 	pg.ended = make(chan struct{})
 	pg.following, pg.known = up, standby
-	pg.state = cluster.StateStarting
+	pg.state, pg.hints = cluster.StateStarting, true
 	takes := pg.dice.between(200*time.Millisecond, 1500*time.Millisecond) + pg.faults.slowStart
 	pg.faults.slowStart = 0
 	pg.w.note(pg.n.name, "PostgreSQL starts, standby %v", standby)
