@@ -329,21 +329,21 @@ func operatorFaults() []fault {
 		}},
 		{"restart", 3, func(w *world, n *node, _ dice) func() {
 			if p := n.proc; p != nil && p.agent != nil && p.frozen == nil {
-				go func() {
+				w.operators.Go(func() {
 					ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 					defer cancel()
 					_ = p.agent.Restart(ctx, 30*time.Second) // the run goes on either way
-				}()
+				})
 			}
 			return nil
 		}},
 		{"reinitialize", 1, func(w *world, n *node, _ dice) func() {
 			if p := n.proc; p != nil && p.agent != nil && p.frozen == nil {
-				go func() {
+				w.operators.Go(func() {
 					ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 					defer cancel()
 					_ = p.agent.Reinitialize(ctx, false, false) // as above
-				}()
+				})
 			}
 			return nil
 		}},

@@ -50,7 +50,9 @@ func (o *pgPort) Clone(ctx context.Context, up cluster.Upstream) error {
 		default:
 			from.advance()
 			pg.empty, pg.at, pg.systemID, pg.signal, pg.copied = false, from.at, from.systemID, false, true
-			pg.control, pg.checkpointed, pg.consistent = inProduction, from.checkpointed, from.at.lsn
+			pg.control, pg.consistent = inProduction, from.at.lsn
+			pg.checkpointed, pg.checkpoint = from.checkpointed, from.checkpoint
+			pg.hints = from.hints
 			if from.recovering {
 				pg.control = inRecovery
 			}
@@ -76,7 +78,7 @@ func (o *pgPort) Diverged(ctx context.Context, up cluster.Upstream) (verdict clu
 			return
 		}
 		pg.advance()
-		was := !pg.running && !pg.copied && pg.control == inProduction
+		was := pg.primary() || !pg.running && !pg.copied && pg.control == inProduction // its end is not known
 		same := pg.at.branch.timeline == from.at.branch.timeline
 		switch {
 		case from.at.has(pg.at) && (same || !was):
@@ -99,6 +101,9 @@ func (o *pgPort) Rewind(ctx context.Context, up cluster.Upstream) error {
 	}
 	err := o.takes(ctx, o.draw(time.Second, 5*time.Second))
 	pg.w.locked(func() {
+		if err == nil {
+			pg.crashRecovery()
+		}
 		if err != nil {
 			if pg.dice.chance(0.5) {
 				pg.empty = true // it had begun to change the files

@@ -73,7 +73,8 @@ func (o *pgPort) Initdb(ctx context.Context) error {
 func (pg *postgres) initdb() {
 	b := &branch{timeline: 1, writer: pg.n, end: 0x1000000}
 	pg.empty, pg.systemID, pg.at, pg.signal = false, systemID(pg.w.setup.Seed), place{b, b.end}, false
-	pg.control, pg.checkpointed, pg.consistent = shutDown, 1, 0
+	pg.control, pg.checkpointed, pg.checkpoint, pg.consistent = shutDown, 1, b.end-120, 0
+	pg.hints = false
 }
 
 func (o *pgPort) PostBootstrap(ctx context.Context) error {
@@ -81,7 +82,11 @@ func (o *pgPort) PostBootstrap(ctx context.Context) error {
 }
 
 func (o *pgPort) Start(ctx context.Context, s agent.StartOptions) error {
-	ctx, cancel := context.WithTimeout(ctx, s.Timeout)
+	limit := s.Timeout
+	if limit <= 0 {
+		limit = time.Minute
+	}
+	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	if err := o.takes(ctx, o.draw(5*time.Millisecond, 30*time.Millisecond)); err != nil {
 		return err
@@ -256,7 +261,7 @@ func (o *pgPort) Checkpoint(ctx context.Context) error {
 			err = errors.New("no connection")
 			return
 		}
-		o.pg.checkpointed = o.pg.at.branch.timeline
+		o.pg.checkpointed, o.pg.checkpoint = o.pg.at.branch.timeline, o.pg.at.lsn
 	}); dead != nil {
 		return dead
 	}

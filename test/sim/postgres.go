@@ -7,15 +7,6 @@ import (
 	"github.com/pgregent/pgregent/core/cluster"
 )
 
-// control is the state in the control file, as far as it matters.
-type control int
-
-const (
-	inProduction control = iota
-	shutDown
-	inRecovery
-)
-
 // postgres is the PostgreSQL of one node: the processes and the files. It is
 // guarded by world.mu.
 type postgres struct {
@@ -32,8 +23,12 @@ type postgres struct {
 	control  control
 	// consistent is the position that recovery must reach first.
 	consistent cluster.LSN
-	// checkpointed is the timeline of the last checkpoint.
+	// checkpointed is the timeline of the last checkpoint, checkpoint where its
+	// record starts.
 	checkpointed cluster.Timeline
+	checkpoint   cluster.LSN
+	// hints means that a server with wal_log_hints has run on the data.
+	hints bool
 
 	slots map[string]cluster.Slot
 
@@ -140,7 +135,7 @@ func (pg *postgres) launch(standby bool, up *cluster.Upstream) {
 	pg.pid = pg.w.nextPid()
 	pg.ended = make(chan struct{})
 	pg.following, pg.known = up, standby
-	pg.state = cluster.StateStarting
+	pg.state, pg.hints = cluster.StateStarting, true
 	takes := pg.dice.between(200*time.Millisecond, 1500*time.Millisecond) + pg.faults.slowStart
 	pg.faults.slowStart = 0
 	pg.w.note(pg.n.name, "PostgreSQL starts, standby %v", standby)
@@ -164,7 +159,7 @@ func (pg *postgres) becomeReady() {
 	}
 	pg.ready, pg.state = true, cluster.StateRunning
 	if !pg.recovering {
-		pg.writes(pg.at.branch.timeline)
+		pg.recovered()
 	}
 	pg.notify()
 	pg.update()
@@ -257,6 +252,7 @@ func (pg *postgres) stop(onShutdown func(cluster.LSN)) {
 		return
 	}
 	wrote := pg.ready && !pg.recovering
+	replayed := pg.ready && pg.recovering
 	pg.stopping = true
 	pg.update()
 	slow := pg.faults.slowStop
@@ -264,8 +260,7 @@ func (pg *postgres) stop(onShutdown func(cluster.LSN)) {
 	pg.later(pg.dice.between(30*time.Millisecond, 300*time.Millisecond), func() {
 		wait := time.Duration(0)
 		if wrote {
-			pg.at.lsn = pg.at.branch.write(0, pg.w.now(), 120).end
-			pg.control = shutDown
+			pg.shutDownCheckpoint()
 			for _, n := range pg.w.nodes {
 				if s := n.pg.stream; s != nil && s.from == pg {
 					wait = max(wait, s.lag)
@@ -274,6 +269,9 @@ func (pg *postgres) stop(onShutdown func(cluster.LSN)) {
 			if onShutdown != nil {
 				go onShutdown(pg.at.lsn)
 			}
+		} else if replayed {
+			pg.advance()
+			pg.control = shutDownInRecovery
 		}
 		pg.later(wait+slow+pg.dice.between(20*time.Millisecond, 100*time.Millisecond), func() {
 			pg.w.note(pg.n.name, "PostgreSQL has stopped, at %v", pg.at.lsn)
@@ -381,23 +379,12 @@ func (pg *postgres) observe() cluster.Instance {
 		in.WriteLSN, in.Replication = pg.at.lsn, pg.senders()
 		return in
 	}
-	in.ReceiveLSN, in.ReplayLSN, in.ReplicationState = pg.at.lsn, pg.at.lsn, "in archive recovery"
+	in.ReceiveLSN, in.ReplayLSN = pg.at.lsn, pg.at.lsn
 	if pg.stream != nil {
 		in.ReplicationState = "streaming"
 		in.UpstreamHost, in.UpstreamPort = pg.following.Host, pg.following.Port
 	}
 	return in
-}
-
-func (pg *postgres) controlFile() cluster.Control {
-	c := cluster.Control{State: "in production", Timeline: pg.checkpointed, CheckpointLSN: pg.at.lsn, RewindPossible: true}
-	switch pg.control {
-	case shutDown:
-		c.State, c.Timeline = "shut down", pg.at.branch.timeline
-	case inRecovery:
-		c.State, c.MinRecoveryLSN, c.MinRecoveryTLI = "in archive recovery", pg.at.lsn, pg.at.branch.timeline
-	}
-	return c
 }
 
 func systemID(seed uint64) string { return strconv.FormatUint(7_000_000_000_000_000_000+seed, 10) }

@@ -197,6 +197,7 @@ func (w *world) shutDown() {
 	for _, done := range wait {
 		<-done
 	}
+	w.operators.Wait()
 }
 
 func (w *world) node(name string) *node {

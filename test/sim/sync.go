@@ -71,15 +71,32 @@ func (pg *postgres) senders() (list []cluster.WALSender) {
 		}
 		n.pg.advance()
 		s := cluster.WALSender{ApplicationName: n.name, State: "streaming", SyncState: "async", WriteLSN: n.pg.at.lsn, FlushLSN: n.pg.at.lsn, ReplayLSN: n.pg.at.lsn}
-		if pg.names.Has(n.name) {
-			s.SyncState, s.SyncPriority = "sync", 1
-			if pg.names.Any {
-				s.SyncState = "quorum"
-			}
-		}
+		s.SyncState, s.SyncPriority = pg.syncState(n.name)
 		list = append(list, s)
 	}
 	return list
+}
+
+// syncState is what a standby that streams is for the names: of "the first Num"
+// the later ones are only potential.
+func (pg *postgres) syncState(name string) (state string, priority int) {
+	at := slices.IndexFunc(pg.names.Names, func(n string) bool { return strings.EqualFold(n, name) })
+	switch {
+	case at < 0:
+		return "async", 0
+	case pg.names.Any:
+		return "quorum", 1
+	}
+	before := 0
+	for _, n := range pg.names.Names[:at] {
+		if other := pg.w.node(n); other != nil && other.pg.stream != nil && other.pg.stream.from == pg {
+			before++
+		}
+	}
+	if before >= pg.names.Num {
+		return "potential", at + 1
+	}
+	return "sync", at + 1
 }
 
 // SetSyncNames sets synchronous_standby_names, also for later starts.

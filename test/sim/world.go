@@ -26,6 +26,8 @@ type world struct {
 	// complete means that the log of the last release was elsewhere too.
 	complete bool
 	pids     int
+	// operators are requests that nobody has given up yet.
+	operators sync.WaitGroup
 	// heals are what ends the faults under way.
 	heals    map[int]func()
 	lastHeal int
