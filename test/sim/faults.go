@@ -313,6 +313,12 @@ func ensembleFaults() []fault {
 
 func operatorFaults() []fault {
 	return []fault{
+		{"a key is unreadable", 6, func(w *world, _ *node, d dice) func() {
+			if len(w.zk.spoilt) > 0 {
+				return nil
+			}
+			return w.zk.spoil(pick(d, spoilable()...), d)
+		}},
 		{"switchover", 8, func(w *world, n *node, d dice) func() {
 			if l := w.zk.lock; l != nil {
 				f := cluster.Failover{Leader: l.Name}

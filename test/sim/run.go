@@ -172,9 +172,11 @@ func (w *world) await(what string, bound time.Duration, all bool) bool {
 func (w *world) rest() {
 	time.Sleep(settle) // a request that was under way is still carried out
 	var before int
-	w.locked(func() { before = w.reign.count })
+	var unharmed func()
+	w.locked(func() { before, unharmed = w.reign.count, w.spoilOne() })
 	time.Sleep(calm)
 	w.locked(func() {
+		unharmed()
 		if _, all, missing := w.healthy(); !all || w.reign.count != before {
 			w.violated("the cluster does not come to rest: %d more leaderships, %s", w.reign.count-before, missing)
 		}
