@@ -137,7 +137,7 @@ func (w *world) toOthers(n *node, kinds ...kind) (links []link) {
 
 func faults() []fault {
 	var all []fault
-	for _, group := range [][]fault{processFaults(), serverFaults(), networkFaults(), ensembleFaults(), operatorFaults()} {
+	for _, group := range [][]fault{processFaults(), serverFaults(), networkFaults(), ensembleFaults(), operatorFaults(), lockFaults()} {
 		all = append(all, group...)
 	}
 	return all

@@ -25,6 +25,9 @@ type world struct {
 	reign  reign
 	// complete means that the log of the last release was elsewhere too.
 	complete bool
+	// bereft is the primary that an operator has taken the lock away from, as
+	// long as it accepts writes; nil: none.
+	bereft *node
 	pids     int
 	// heals are what ends the faults under way.
 	heals    map[int]func()
