@@ -65,6 +65,12 @@ func (w *world) within(n *node) bool {
 // operator has taken that away.
 func (w *world) excused(n *node) bool { return w.bereft == n }
 
+// beside reports that the node still confirms writes while another holds the
+// lock that was taken away from it: nobody promises that these last.
+func (w *world) beside(n *node) bool {
+	return w.bereft == n && w.zk.lock != nil && w.zk.lock.Name != n.name
+}
+
 // checkBereft looks, when n has taken the lock, whether the former holder
 // still accepts writes and could have said so. A server that is being stopped
 // says nothing, and its agent does not speak for it: if that takes long, there

@@ -1,6 +1,8 @@
 package sim
 
 import (
+	"time"
+
 	"github.com/pgregent/pgregent/core/cluster"
 	"github.com/pgregent/pgregent/core/fence"
 )
@@ -14,7 +16,7 @@ type reign struct {
 	left   cluster.Status
 	// kept means that somebody had all of the log when it was released.
 	kept bool
-	// forced means that an operator's request was pending: then lag does not
+	// forced means that an operator's request was due: then lag does not
 	// count.
 	forced bool
 	count  int
@@ -38,9 +40,10 @@ func (w *world) acquired(n *node, l *cluster.Leader) {
 	f := w.zk.rest.Failover
 	w.reign = reign{
 		name: l.Name, epoch: l.Epoch, before: w.reign.epoch, left: w.zk.rest.Status, count: w.reign.count + 1, kept: w.complete,
-		forced: f.Pending() || w.reign.forced && w.reign.name == l.Name,
+		forced: f.Pending() && !time.Now().Add(n.wallOff).Before(f.ScheduledAt) || w.reign.forced && w.reign.name == l.Name,
 	}
 	w.checkBereft(n)
+	w.checkTags(n)
 	pg := n.pg
 	pg.advance()
 	if lag := w.setup.Settings.MaximumLagOnFailover; pg.running && pg.recovering && !w.reign.forced && pg.at.lsn+lag < w.reign.left.Optime {

@@ -329,6 +329,20 @@ func operatorFaults() []fault {
 			}
 			return nil
 		}},
+		{"scheduled switchover", 3, func(w *world, n *node, d dice) func() {
+			if l := w.zk.lock; l != nil {
+				f := cluster.Failover{Leader: l.Name, ScheduledAt: time.Now().Add(d.between(0, 40*time.Second))}
+				if d.chance(0.5) && n.name != l.Name {
+					f.Candidate = n.name
+				}
+				w.zk.setFailover(f)
+			}
+			return nil
+		}},
+		{"wall clock steps", 4, func(w *world, n *node, d dice) func() {
+			n.wallOff = d.between(-time.Minute, time.Minute)
+			return func() { n.wallOff = 0 }
+		}},
 		{"manual failover", 2, func(w *world, n *node, _ dice) func() {
 			w.zk.setFailover(cluster.Failover{Candidate: n.name})
 			return nil

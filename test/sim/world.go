@@ -28,7 +28,9 @@ type world struct {
 	// bereft is the primary that an operator has taken the lock away from, as
 	// long as it accepts writes; nil: none.
 	bereft *node
-	pids     int
+	pids   int
+	// calm means that the cluster is well after the last fault.
+	calm bool
 	// heals are what ends the faults under way.
 	heals    map[int]func()
 	lastHeal int
