@@ -25,6 +25,16 @@ func lockFaults() []fault {
 			w.zk.end(s)
 			return nil
 		}},
+		{"standby is promoted by hand", 3, func(w *world, n *node, d dice) func() {
+			pg := n.pg
+			if w.bereft != nil || !pg.running || !pg.ready || !pg.recovering || pg.promoting || pg.stopping || pg.hung || n.suspended || w.zk.lock != nil && w.zk.lock.Name == n.name {
+				return nil
+			}
+			w.note(n.name, "somebody promotes PostgreSQL")
+			w.bereft, w.rogue = n, true
+			pg.promoted()
+			return nil
+		}},
 	}
 }
 
@@ -34,7 +44,7 @@ func lockFaults() []fault {
 // for a while are what the operator gets.
 func (w *world) bereave() bool {
 	l := w.zk.lock
-	if l == nil {
+	if l == nil || w.bereft != nil {
 		return false
 	}
 	n := w.node(l.Name)
@@ -68,7 +78,7 @@ func (w *world) excused(n *node) bool { return w.bereft == n }
 // beside reports that the node still confirms writes while another holds the
 // lock that was taken away from it: nobody promises that these last.
 func (w *world) beside(n *node) bool {
-	return w.bereft == n && w.zk.lock != nil && w.zk.lock.Name != n.name
+	return w.bereft == n && (w.rogue || w.zk.lock != nil && w.zk.lock.Name != n.name)
 }
 
 // checkBereft looks, when n has taken the lock, whether the former holder
@@ -77,7 +87,7 @@ func (w *world) beside(n *node) bool {
 // are two primaries for so long.
 func (w *world) checkBereft(n *node) {
 	b := w.bereft
-	if b == nil || b == n {
+	if w.rogue || b == nil || b == n {
 		return
 	}
 	if w.within(b) && b.pg.primary() && !b.pg.hung {

@@ -55,14 +55,16 @@ func (w *world) acquired(n *node, l *cluster.Leader) {
 func (w *world) opened(pg *postgres) {
 	w.note(pg.n.name, "PostgreSQL accepts writes, timeline %d, at %v", pg.at.branch.timeline, pg.at.lsn)
 	for _, other := range w.nodes {
-		if other != pg.n && other.pg.open() && !w.excused(other) {
+		if other != pg.n && other.pg.open() && !w.excused(other) && !w.excused(pg.n) {
 			w.violated("I1: %s and %s accept writes at the same time", other.name, pg.n.name)
 		}
 	}
 	if l := w.zk.lock; !w.setup.Settings.FailsafeMode && (l == nil || l.Name != pg.n.name) && !w.excused(pg.n) {
 		w.violated("%s accepts writes without holding the leader znode", pg.n.name)
 	}
-	w.checkLoss(pg)
+	if !w.excused(pg.n) {
+		w.checkLoss(pg)
+	}
 }
 
 // checkLoss looks for confirmed writes that the new primary does not have.

@@ -107,7 +107,7 @@ func (pg *postgres) update() {
 		} else {
 			pg.w.note(pg.n.name, "PostgreSQL accepts no writes any more, at %v", pg.at.lsn)
 			if pg.w.bereft == pg.n {
-				pg.w.bereft = nil
+				pg.w.bereft, pg.w.rogue = nil, false
 			}
 		}
 	}

@@ -28,7 +28,9 @@ type world struct {
 	// bereft is the primary that an operator has taken the lock away from, as
 	// long as it accepts writes; nil: none.
 	bereft *node
-	pids   int
+	// rogue means that it never had the lock: somebody promoted it.
+	rogue bool
+	pids  int
 	// calm means that the cluster is well after the last fault.
 	calm bool
 	// heals are what ends the faults under way.
