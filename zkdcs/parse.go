@@ -26,11 +26,15 @@ func parse(nodes map[string]znode) *cluster.Cluster {
 	sort.Strings(keys)
 	for _, k := range keys {
 		n := nodes[k]
-		if !utf8.Valid(n.data) {
+		text := utf8.Valid(n.data)
+		if !text {
 			finding(c, k, "is not UTF-8")
 			n.data = nil
 		}
 		parseKey(c, k, n)
+		if k == keySync && !text {
+			c.Sync.Broken = true // not the same as a blank one
+		}
 	}
 	return c
 }

@@ -68,6 +68,9 @@ type Options struct {
 	// Clock reads the boot-time clock; nil means lease.Now. The simulation
 	// has another, which can stand still for one node.
 	Clock func() lease.Instant
+	// Wall reads the wall clock, which only schedules follow; nil means
+	// time.Now.
+	Wall func() time.Time
 
 	Store    Store
 	Postgres Postgres
@@ -131,6 +134,9 @@ func New(o Options) *Agent {
 	if o.Clock == nil {
 		o.Clock = lease.Now
 	}
+	if o.Wall == nil {
+		o.Wall = time.Now
+	}
 	a := &Agent{
 		o: o, log: o.Logger,
 		wake: make(chan struct{}, 1), commands: make(chan command, 16),
@@ -148,6 +154,7 @@ func New(o Options) *Agent {
 
 // now is the instant on this node's boot-time clock.
 func (a *Agent) now() lease.Instant { return a.o.Clock() }
+func (a *Agent) wall() time.Time    { return a.o.Wall() }
 
 // Wake makes the loop look again now.
 func (a *Agent) Wake() {
@@ -230,7 +237,7 @@ func (a *Agent) nextLook(d decide.Decision) time.Duration {
 	if d.Again > 0 {
 		again = min(again, d.Again)
 	}
-	if left := a.untilSchedule(time.Now()); left > 0 {
+	if left := a.untilSchedule(a.wall()); left > 0 {
 		again = min(again, left)
 	}
 	if l := a.o.Store.Lease(); l.Held() {

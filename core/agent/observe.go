@@ -44,7 +44,7 @@ func (a *Agent) observeStore(ctx context.Context) {
 	if s.storeErr != "" || s.cluster == nil {
 		a.log.Info("store answers", "members", len(c.Members), "leader", c.LeaderName())
 	}
-	s.storeErr, s.lastSeen = "", time.Now()
+	s.storeErr, s.lastSeen = "", a.wall()
 	a.noteTiming()
 	changed := c != s.cluster
 	s.seenSystemID = s.seenSystemID || c.SystemID() != ""

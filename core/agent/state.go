@@ -130,7 +130,7 @@ func (b *broadcast) signal() {
 func (a *Agent) view() decide.View {
 	s := &a.s
 	v := decide.View{
-		Now: a.now(), Wall: time.Now(), Self: a.o.Name,
+		Now: a.now(), Wall: a.wall(), Self: a.o.Name,
 		Cluster: s.cluster, StoreErr: s.storeErr, Instance: s.instance,
 		Lease: a.o.Store.Lease(), Settings: s.settings, Tags: s.tags,
 		CanBootstrap: a.o.BootstrapConfig != nil,

@@ -77,7 +77,11 @@ func ParseFailover(text []byte, version int32) Failover {
 	f := Failover{Version: version, Exists: true}
 	o, err := ParseObject(text)
 	if err != nil {
-		if !json.Valid(text) && len(text) > 0 {
+		switch {
+		case json.Valid(text) || len(text) == 0:
+		case strings.ContainsAny(string(text), `{["`): // damaged, not the legacy form
+			f.Problem = "it is neither a JSON object nor leader:candidate"
+		default:
 			f.Leader, f.Candidate, _ = strings.Cut(string(text), ":")
 		}
 		return f

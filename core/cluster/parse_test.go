@@ -85,6 +85,7 @@ func TestParseFailover(t *testing.T) {
 		"legacy, candidate":   {`:n1`, Failover{Candidate: "n1"}, true, true},
 		"legacy, no colon":    {`n0`, Failover{Leader: "n0"}, true, true},
 		"legacy, neither":     {`:`, Failover{}, false, false},
+		"cut off":             {`{"leader":"n0","member":"n1"`, Failover{Problem: "it is neither a JSON object nor leader:candidate"}, false, false},
 		"switchover":          {`{"leader":"n0","member":"n1"}`, Failover{Leader: "n0", Candidate: "n1"}, true, true},
 		"manual failover":     {` {"member" : "n1"} `, Failover{Candidate: "n1"}, true, true},
 		"the body's word":     {`{"candidate":"n1"}`, Failover{}, false, false},

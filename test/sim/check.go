@@ -1,6 +1,8 @@
 package sim
 
 import (
+	"time"
+
 	"github.com/pgregent/pgregent/core/cluster"
 	"github.com/pgregent/pgregent/core/fence"
 )
@@ -14,7 +16,7 @@ type reign struct {
 	left   cluster.Status
 	// kept means that somebody had all of the log when it was released.
 	kept bool
-	// forced means that an operator's request was pending: then lag does not
+	// forced means that an operator's request was due: then lag does not
 	// count.
 	forced bool
 	count  int
@@ -38,8 +40,10 @@ func (w *world) acquired(n *node, l *cluster.Leader) {
 	f := w.zk.rest.Failover
 	w.reign = reign{
 		name: l.Name, epoch: l.Epoch, before: w.reign.epoch, left: w.zk.rest.Status, count: w.reign.count + 1, kept: w.complete,
-		forced: f.Pending() || w.reign.forced && w.reign.name == l.Name,
+		forced: f.Pending() && !time.Now().Add(n.wallOff).Before(f.ScheduledAt) || w.reign.forced && w.reign.name == l.Name,
 	}
+	w.checkBereft(n)
+	w.checkTags(n)
 	pg := n.pg
 	pg.advance()
 	if lag := w.setup.Settings.MaximumLagOnFailover; pg.running && pg.recovering && !w.reign.forced && pg.at.lsn+lag < w.reign.left.Optime {
@@ -51,14 +55,16 @@ func (w *world) acquired(n *node, l *cluster.Leader) {
 func (w *world) opened(pg *postgres) {
 	w.note(pg.n.name, "PostgreSQL accepts writes, timeline %d, at %v", pg.at.branch.timeline, pg.at.lsn)
 	for _, other := range w.nodes {
-		if other != pg.n && other.pg.open() {
+		if other != pg.n && other.pg.open() && !w.excused(other) && !w.excused(pg.n) {
 			w.violated("I1: %s and %s accept writes at the same time", other.name, pg.n.name)
 		}
 	}
-	if l := w.zk.lock; !w.setup.Settings.FailsafeMode && (l == nil || l.Name != pg.n.name) {
+	if l := w.zk.lock; !w.setup.Settings.FailsafeMode && (l == nil || l.Name != pg.n.name) && !w.excused(pg.n) {
 		w.violated("%s accepts writes without holding the leader znode", pg.n.name)
 	}
-	w.checkLoss(pg)
+	if !w.excused(pg.n) {
+		w.checkLoss(pg)
+	}
 }
 
 // checkLoss looks for confirmed writes that the new primary does not have.
@@ -92,7 +98,7 @@ func (w *world) checkLoss(pg *postgres) {
 // checkExpiry is called when the ensemble ends a session with a leader znode.
 func (w *world) checkExpiry(_ *session, l *cluster.Leader) {
 	n := w.node(l.Name)
-	if n.pg.open() && !w.setup.Settings.FailsafeMode {
+	if n.pg.open() && !w.setup.Settings.FailsafeMode && !w.excused(n) {
 		w.violated("I3: the session of %s is over and its PostgreSQL accepts writes", n.name)
 	}
 }
@@ -127,7 +133,7 @@ func (w *world) healthy() (leader, all bool, missing string) {
 			continue
 		}
 		n.pg.advance()
-		if !n.pg.streaming() || n.pg.stream.from != first.pg {
+		if !n.pg.streaming() || n.pg.stream.from != first.pg || n.pg.hung || n.pg.stopping {
 			return true, false, n.name + " does not stream from " + l.Name
 		}
 	}

@@ -17,6 +17,13 @@
 // model: replication slots, an archive, logical decoding, disk space, and
 // keys read at slightly different moments.
 //
+// Operators do wrong as well: they overwrite keys with what nobody can read,
+// end sessions, and promote standbys by hand. Then two servers may accept
+// writes for a while, and what is confirmed by the one
+// without the lock does not count. Left out: an ensemble that is restored to an
+// older snapshot, which the agent promises nothing for; a leader znode that is
+// overwritten; pause; two agents of one name.
+//
 // Concurrency: everything of the models is guarded by the world's mutex, which
 // is never held while virtual time passes. A seed reproduces as long as no two
 // events fall on the same instant; latencies are drawn so that they hardly

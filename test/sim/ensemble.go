@@ -27,6 +27,8 @@ type ensemble struct {
 	registered map[string]*registration
 	// rest holds the persistent keys.
 	rest cluster.Cluster
+	// spoilt are the persistent keys that cannot be understood.
+	spoilt map[string]*spoilt
 	// view is of the present state, and past are the views before, newest
 	// last, for servers that are behind.
 	view *cluster.Cluster
@@ -70,6 +72,7 @@ func newEnsemble(w *world, tick time.Duration) *ensemble {
 	e := &ensemble{
 		w: w, dice: w.dice("zookeeper"), tick: tick, zxid: 100, lastID: 1 << 40,
 		sessions: map[int64]*session{}, members: map[string]*cluster.Member{}, registered: map[string]*registration{},
+		spoilt: map[string]*spoilt{},
 	}
 	e.rest.Failover.Version, e.rest.Sync.Version, e.rest.Config.Version = cluster.NoVersion, cluster.NoVersion, cluster.NoVersion
 	e.view = e.snapshot()
@@ -79,8 +82,16 @@ func newEnsemble(w *world, tick time.Duration) *ensemble {
 	return e
 }
 
-// changed commits a change of what views show.
+// changed commits values that were written to keys.
 func (e *ensemble) changed(keys ...string) {
+	for _, key := range keys {
+		delete(e.spoilt, key)
+	}
+	e.publish(keys...)
+}
+
+// publish makes the present state what views show.
+func (e *ensemble) publish(keys ...string) {
 	now := e.w.now()
 	e.past = append(e.past, snapshot{now, e.view})
 	for len(e.past) > 1 && e.past[0].until < now-time.Minute {
@@ -94,6 +105,7 @@ func (e *ensemble) changed(keys ...string) {
 
 func (e *ensemble) snapshot() *cluster.Cluster {
 	c := e.rest
+	c.Findings = e.findings()
 	if e.lock != nil {
 		l := *e.lock
 		c.Leader = &l

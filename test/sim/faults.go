@@ -137,7 +137,7 @@ func (w *world) toOthers(n *node, kinds ...kind) (links []link) {
 
 func faults() []fault {
 	var all []fault
-	for _, group := range [][]fault{processFaults(), serverFaults(), networkFaults(), ensembleFaults(), operatorFaults()} {
+	for _, group := range [][]fault{processFaults(), serverFaults(), networkFaults(), ensembleFaults(), operatorFaults(), lockFaults()} {
 		all = append(all, group...)
 	}
 	return all
@@ -313,6 +313,12 @@ func ensembleFaults() []fault {
 
 func operatorFaults() []fault {
 	return []fault{
+		{"a key is unreadable", 6, func(w *world, _ *node, d dice) func() {
+			if len(w.zk.spoilt) > 0 {
+				return nil
+			}
+			return w.zk.spoil(pick(d, spoilable()...), d)
+		}},
 		{"switchover", 8, func(w *world, n *node, d dice) func() {
 			if l := w.zk.lock; l != nil {
 				f := cluster.Failover{Leader: l.Name}
@@ -322,6 +328,20 @@ func operatorFaults() []fault {
 				w.zk.setFailover(f)
 			}
 			return nil
+		}},
+		{"scheduled switchover", 3, func(w *world, n *node, d dice) func() {
+			if l := w.zk.lock; l != nil {
+				f := cluster.Failover{Leader: l.Name, ScheduledAt: time.Now().Add(d.between(0, 40*time.Second))}
+				if d.chance(0.5) && n.name != l.Name {
+					f.Candidate = n.name
+				}
+				w.zk.setFailover(f)
+			}
+			return nil
+		}},
+		{"wall clock steps", 4, func(w *world, n *node, d dice) func() {
+			n.wallOff = d.between(-time.Minute, time.Minute)
+			return func() { n.wallOff = 0 }
 		}},
 		{"manual failover", 2, func(w *world, n *node, _ dice) func() {
 			w.zk.setFailover(cluster.Failover{Candidate: n.name})

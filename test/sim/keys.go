@@ -117,7 +117,7 @@ func (c *client) SetFailover(ctx context.Context, f cluster.Failover, version in
 // SetConfig replaces the dynamic configuration.
 func (c *client) SetConfig(ctx context.Context, o *cluster.Object, version int32) error {
 	r := &c.w.zk.rest
-	return c.put(ctx, "config", func() bool { return versioned(version, r.Config.Object != nil, r.Config.Version) }, func() {
+	return c.put(ctx, "config", func() bool { return versioned(version, r.Config.Version >= 0, r.Config.Version) }, func() {
 		next := max(r.Config.Version+1, 0)
 		r.Config = cluster.DynamicConfig{Object: o, Version: next, ModifiedZxid: c.w.zk.zxid + 1}
 	})

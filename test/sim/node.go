@@ -20,7 +20,10 @@ type node struct {
 	// drift is the rate error of its clock, offset what it starts from.
 	drift  float64
 	offset time.Duration
-	boot   int
+	// wallOff is how far its wall clock is off.
+	wallOff time.Duration
+	tags    cluster.Tags
+	boot    int
 	// on means that the host has power; suspended that nothing on it runs.
 	on        bool
 	suspended bool
@@ -46,12 +49,20 @@ type node struct {
 	}
 }
 
+// clockRate is how far a clock's rate may be off: the lease promises 2 %, for
+// the host and the ensemble together.
+const clockRate = 0.015
+
 func newNode(w *world, i int) *node {
 	n := &node{w: w, name: "n" + strconv.Itoa(i), on: true}
 	n.dice = w.dice("node " + n.name)
-	n.drift = (n.dice.Float64()*2 - 1) * 0.009
+	n.drift = (n.dice.Float64()*2 - 1) * clockRate
 	n.offset = time.Hour * time.Duration(i+1)
 	n.pg = newPostgres(n)
+	n.tags = cluster.NewTags(&cluster.Object{})
+	if i < len(w.setup.Tags) {
+		n.tags = w.setup.Tags[i]
+	}
 	return n
 }
 
@@ -59,6 +70,14 @@ func newNode(w *world, i int) *node {
 func (n *node) clock() lease.Instant {
 	t := n.w.now()
 	return lease.Instant(n.offset + t + time.Duration(float64(t)*n.drift))
+}
+
+// wall is the node's wall clock, read by this process.
+func (p *process) wall() time.Time {
+	p.gate()
+	p.n.w.mu.Lock()
+	defer p.n.w.mu.Unlock()
+	return time.Now().Add(p.n.wallOff)
 }
 
 // until is the virtual time from now to that instant of the node's clock,
@@ -160,7 +179,7 @@ func (n *node) start() {
 		CachedConfig: cached, SaveConfig: p.saveConfig,
 		Fence: p.fence, FenceRequired: true,
 		Promised: promised, SavePromise: p.savePromise,
-		Clock: p.clock, Store: p.store, Postgres: &pgPort{p: p, pg: n.pg}, Peers: &peers{p: p}, Logger: p.log,
+		Clock: p.clock, Wall: p.wall, Tags: n.tags, Store: p.store, Postgres: &pgPort{p: p, pg: n.pg}, Peers: &peers{p: p}, Logger: p.log,
 	})
 }
 

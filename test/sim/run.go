@@ -21,6 +21,8 @@ type Setup struct {
 	// Config is the dynamic configuration, and Settings what it means.
 	Config   *cluster.Object
 	Settings cluster.Settings
+	// Tags are the members' tags, by index.
+	Tags []cluster.Tags
 	// LostAnswers is the probability that the answer to a write is lost.
 	LostAnswers float64
 	// Faults is how long faults are injected.
@@ -48,6 +50,7 @@ func Draw(seed uint64) (Setup, error) {
 	}
 	s := Setup{Seed: seed, Nodes: 3 + d.IntN(3), Tick: tick, Config: config, LostAnswers: 0.003, Faults: 10 * time.Minute}
 	s.Settings, _ = cluster.ParseSettings(config)
+	s.Tags = drawTags(newDice(seed, "tags"), s.Nodes)
 	return s, nil
 }
 
@@ -171,10 +174,17 @@ func (w *world) await(what string, bound time.Duration, all bool) bool {
 // rest checks that a cluster that is well stays as it is.
 func (w *world) rest() {
 	time.Sleep(settle) // a request that was under way is still carried out
+	if !w.await("all members once more", memberBound, true) {
+		return
+	}
 	var before int
-	w.locked(func() { before = w.reign.count })
+	var unharmed func()
+	w.locked(func() { before, unharmed = w.reign.count, w.spoilOne() })
 	time.Sleep(calm)
 	w.locked(func() {
+		unharmed()
+		w.calm = true
+		w.checkListed(w.zk.rest.Sync)
 		if _, all, missing := w.healthy(); !all || w.reign.count != before {
 			w.violated("the cluster does not come to rest: %d more leaderships, %s", w.reign.count-before, missing)
 		}

@@ -46,7 +46,7 @@ func (pg *postgres) settle() {
 	b, wr := pg.at.branch, &pg.w.writer
 	guarded := len(pg.names.Names) > 0
 	for i := wr.seen[b]; i < len(b.records) && b.records[i].end <= limit; i++ {
-		if r := b.records[i]; r.id != 0 {
+		if r := b.records[i]; r.id != 0 && !pg.w.beside(pg.n) {
 			wr.confirmed = append(wr.confirmed, confirmed{place{b, r.end}, guarded})
 			wr.total++
 		}
@@ -147,6 +147,7 @@ func (c *client) SetSync(ctx context.Context, s cluster.SyncState, version int32
 		r.Sync = s
 		c.w.note("zk", "%s writes sync %s", c.name, text(s.Encode()))
 		c.w.checkSync()
+		c.w.checkListed(s)
 		return true
 	})
 	c.w.locked(func() {

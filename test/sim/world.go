@@ -25,9 +25,16 @@ type world struct {
 	reign  reign
 	// complete means that the log of the last release was elsewhere too.
 	complete bool
-	pids     int
 	// operators are requests that nobody has given up yet.
 	operators sync.WaitGroup
+	// bereft is the primary that an operator has taken the lock away from, as
+	// long as it accepts writes; nil: none.
+	bereft *node
+	// rogue means that it never had the lock: somebody promoted it.
+	rogue bool
+	pids  int
+	// calm means that the cluster is well after the last fault.
+	calm bool
 	// heals are what ends the faults under way.
 	heals    map[int]func()
 	lastHeal int

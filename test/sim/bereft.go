@@ -1,0 +1,91 @@
+package sim
+
+// lockFaults are what an operator can do behind everybody's back. A leader
+// znode that is deleted while its session lives is not drawn: the writes of a
+// leader check that a leader znode exists, not whose it is, so until the former
+// one has noticed, it can still write the status of a leadership that is over.
+func lockFaults() []fault {
+	return []fault{
+		{"session is ended early", 3, func(w *world, n *node, _ dice) func() {
+			p := n.proc
+			if p == nil || p.store.sess == nil || p.store.sess.over {
+				return nil
+			}
+			s := p.store.sess
+			if l := w.zk.lock; l != nil && l.Session == s.id && !w.bereave() {
+				return nil
+			}
+			w.note("zk", "somebody ends the session of %s", n.name)
+			w.zk.end(s)
+			return nil
+		}},
+		{"standby is promoted by hand", 3, func(w *world, n *node, d dice) func() {
+			pg := n.pg
+			if w.bereft != nil || !pg.running || !pg.ready || !pg.recovering || pg.promoting || pg.stopping || pg.hung || n.suspended || w.zk.lock != nil && w.zk.lock.Name == n.name {
+				return nil
+			}
+			w.note(n.name, "somebody promotes PostgreSQL")
+			w.bereft, w.rogue = n, true
+			pg.promoted()
+			return nil
+		}},
+	}
+}
+
+// bereave takes note that the lock is about to be taken from its holder. It
+// reports false if nobody holds it, or if the holder could not learn of it, or
+// could not tell the others that it still accepts writes: then two primaries
+// for a while are what the operator gets.
+func (w *world) bereave() bool {
+	l := w.zk.lock
+	if l == nil || w.bereft != nil {
+		return false
+	}
+	n := w.node(l.Name)
+	if !w.within(n) {
+		return false
+	}
+	if n.pg.open() {
+		w.bereft = n
+	}
+	return true
+}
+
+// within reports that the node's agent runs and that everybody, ZooKeeper too,
+// gets through to it.
+func (w *world) within(n *node) bool {
+	if n.proc == nil || n.proc.frozen != nil || n.suspended {
+		return false
+	}
+	for _, l := range append(w.toEnsemble(n), w.toOthers(n, toREST)...) {
+		if !w.net.open(l.kind, l.from, l.to) {
+			return false
+		}
+	}
+	return true
+}
+
+// excused reports that the node accepts writes without the lock because an
+// operator has taken that away.
+func (w *world) excused(n *node) bool { return w.bereft == n }
+
+// beside reports that the node still confirms writes while another holds the
+// lock that was taken away from it: nobody promises that these last.
+func (w *world) beside(n *node) bool {
+	return w.bereft == n && (w.rogue || w.zk.lock != nil && w.zk.lock.Name != n.name)
+}
+
+// checkBereft looks, when n has taken the lock, whether the former holder
+// still accepts writes and could have said so. A server that is being stopped
+// says nothing, and its agent does not speak for it: if that takes long, there
+// are two primaries for so long.
+func (w *world) checkBereft(n *node) {
+	b := w.bereft
+	if w.rogue || b == nil || b == n {
+		return
+	}
+	if w.within(b) && b.pg.primary() && !b.pg.hung {
+		w.violated("I1: %s took the lock while %s, which somebody has taken it from, accepts writes", n.name, b.name)
+	}
+	w.reign.forced = true // what is confirmed beside it may be lost
+}
