@@ -159,12 +159,20 @@ func (a *Agent) clearFailover(ctx context.Context, d decide.Decision) {
 	a.log.Warn("manual failover request removed", "reason", d.Reason)
 	ctx, cancel := context.WithTimeout(ctx, a.s.settings.RetryTimeout)
 	defer cancel()
-	err := a.o.Store.SetFailover(ctx, cluster.Failover{}, a.s.cluster.Failover.Version)
-	if err != nil && !errors.Is(err, cluster.ErrConflict) {
-		a.log.Warn("clear failover request", "err", err)
-		return // the next regular look tries again; the store may refuse at once
+	if a.blankFailover(ctx, a.s.cluster.Failover.Version) {
+		a.Wake()
+	} // else the next regular look tries again; the store may refuse at once
+}
+
+// blankFailover blanks the request of that version. It reports false, and logs
+// why, if the store did not take it; a newer request is left alone.
+func (a *Agent) blankFailover(ctx context.Context, version int32) bool {
+	err := a.o.Store.SetFailover(ctx, cluster.Failover{}, version)
+	if err == nil || errors.Is(err, cluster.ErrConflict) {
+		return true
 	}
-	a.Wake()
+	a.log.Warn("clear failover request", "err", err)
+	return false
 }
 
 // abort ends work that went on without a lease: PostgreSQL first.

@@ -42,10 +42,7 @@ func (a *Agent) refuse(ctx context.Context, request cluster.Failover) {
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), syncLimit)
 	defer cancel()
-	err := a.o.Store.SetFailover(ctx, cluster.Failover{}, request.Version)
-	if err != nil && !errors.Is(err, cluster.ErrConflict) {
-		a.log.Warn("clear failover request", "err", err)
-	}
+	a.blankFailover(ctx, request.Version)
 }
 
 func (a *Agent) stopAndRelease(ctx context.Context, j *job, candidate string) (released bool, err error) {

@@ -35,12 +35,18 @@ func newHousekeeper(a *Agent) *housekeeper {
 
 // kick hands over the newest view; one that still waits is replaced.
 func (h *housekeeper) kick(v decide.View) {
+	hand(h.work, v)
+}
+
+// hand puts v into a channel of one place that only the caller fills, in the
+// stead of what nobody has taken yet.
+func hand[T any](to chan T, v T) {
 	select {
-	case <-h.work:
+	case <-to:
 	default:
 	}
 	select {
-	case h.work <- v:
+	case to <- v:
 	default:
 	}
 }

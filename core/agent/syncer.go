@@ -56,14 +56,7 @@ func (s *syncer) remember(change func(*decide.SyncMemory)) {
 
 // kick hands over the newest view; one that still waits is replaced.
 func (s *syncer) kick(v decide.View, at lease.Instant) {
-	select {
-	case <-s.work:
-	default:
-	}
-	select {
-	case s.work <- syncWork{v, at}:
-	default:
-	}
+	hand(s.work, syncWork{v, at})
 }
 
 func (s *syncer) run(ctx context.Context) {
