@@ -2,8 +2,6 @@ package rest
 
 import (
 	"fmt"
-	"strconv"
-	"strings"
 
 	"github.com/pgregent/pgregent/core/cluster"
 )
@@ -21,8 +19,7 @@ func refuseQuorum(view *cluster.Cluster, next *cluster.Object) string {
 		return ""
 	}
 	for _, m := range view.Members {
-		text, _, _ := strings.Cut(m.Data.Version, ".")
-		if n, err := strconv.Atoi(text); err == nil && n < quorumRelease {
+		if m.Data.Before(quorumRelease, 0) {
 			return fmt.Sprintf("synchronous_mode: quorum is not known to member %s, which speaks %s: it would drop the protection; replace it first", m.Name, m.Data.Version)
 		}
 	}

@@ -3,8 +3,6 @@ package zkdcs
 import (
 	"context"
 	"log/slog"
-	"strconv"
-	"strings"
 
 	"github.com/go-zookeeper/zk"
 
@@ -45,18 +43,9 @@ func unseen(before, after cluster.MemberData) bool {
 // of member keys.
 func unwatching(c *cluster.Cluster, self string) bool {
 	for _, m := range c.Members {
-		if m.Name != self && older(m.Data.Version, 3, 2) {
+		if m.Name != self && m.Data.Before(3, 2) {
 			return true
 		}
 	}
 	return false
-}
-
-// older compares an interface version; one that cannot be read is not older.
-func older(version string, major, minor int) bool {
-	first, rest, _ := strings.Cut(version, ".")
-	second, _, _ := strings.Cut(rest, ".")
-	x, errX := strconv.Atoi(first)
-	y, errY := strconv.Atoi(second)
-	return errX == nil && errY == nil && (x < major || x == major && y < minor)
 }

@@ -50,6 +50,19 @@ type MemberData struct {
 // IsPrimary reports the role primary, also in its old spelling.
 func (d MemberData) IsPrimary() bool { return d.Role == RolePrimary || d.Role == "master" }
 
+// Before reports that the member speaks an older interface than major.minor.
+// One that cannot be read is not older; a missing minor version counts as 0.
+func (d MemberData) Before(major, minor int) bool {
+	first, rest, _ := strings.Cut(d.Version, ".")
+	second, _, _ := strings.Cut(rest, ".")
+	x, err := strconv.Atoi(first)
+	if err != nil {
+		return false
+	}
+	y, err := strconv.Atoi(second)
+	return x < major || x == major && y < minor && (err == nil || second == "")
+}
+
 // MarshalJSON writes the value of a member key; absent facts are left out.
 func (d MemberData) MarshalJSON() ([]byte, error) {
 	o := &Object{}

@@ -161,3 +161,14 @@ func TestInstance(t *testing.T) {
 		}
 	}
 }
+
+func TestBefore(t *testing.T) {
+	for version, want := range map[string][2]bool{ // before 3.2, before 4.0
+		"3.0.2": {true, true}, "3.1": {true, true}, "3.2.1": {false, true}, "3": {true, true}, "4.0": {}, "4.1.4": {}, "": {}, "x.1": {}, "2.9": {true, true},
+	} {
+		d := MemberData{Version: version}
+		if got := [2]bool{d.Before(3, 2), d.Before(4, 0)}; got != want {
+			t.Errorf("%q: got %v, want %v", version, got, want)
+		}
+	}
+}

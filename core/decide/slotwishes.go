@@ -2,8 +2,6 @@ package decide
 
 import (
 	"slices"
-	"strconv"
-	"strings"
 
 	"github.com/pgregent/pgregent/core/cluster"
 )
@@ -50,7 +48,7 @@ func (p *slotPlanner) memberPosition(m cluster.Member, slot string) cluster.LSN 
 	to := p.Cluster.Status.Slots[slot]
 	from := m.Data.Tags.ReplicateFrom()
 	cascades := from != "" && from != m.Name && from != p.leader() && p.Cluster.Member(from) != nil
-	if l := p.Cluster.LeaderMember(); cascades || (l != nil && l.Name != p.Self && major(l.Data.Version) < tellsSlots) {
+	if l := p.Cluster.LeaderMember(); cascades || (l != nil && l.Name != p.Self && l.Data.Before(tellsSlots, 0)) {
 		to = max(to, m.Data.XLogLocation)
 	}
 	return to
@@ -59,16 +57,6 @@ func (p *slotPlanner) memberPosition(m cluster.Member, slot string) cluster.LSN 
 // tellsSlots is the major version of the interface from which on a leader
 // publishes the positions of its members' slots.
 const tellsSlots = 4
-
-// major is the number before the first dot. Whoever tells no version is new.
-func major(version string) int {
-	text, _, _ := strings.Cut(version, ".")
-	n, err := strconv.Atoi(text)
-	if err != nil {
-		return tellsSlots
-	}
-	return n
-}
 
 // wantRetained wants the slots of members that were seen within
 // member_slots_ttl, by this node or by the leader.
