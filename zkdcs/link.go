@@ -36,6 +36,7 @@ type link struct {
 	begun    atomic.Int64  // lease.Instant of the last connection, before its handshake
 	attached atomic.Bool
 	expired  atomic.Bool
+	dropped  atomic.Bool // its session is to be ended, see DropSession
 	over     chan struct{}
 	overOnce sync.Once
 }

@@ -326,3 +326,47 @@ func TestCloseReleasesAtOnce(t *testing.T) {
 		})
 	}
 }
+
+func TestADroppedSessionGivesTheLockAway(t *testing.T) {
+	t.Parallel()
+	a, b := start(t, "a"), start(t, "b")
+	view := a.view(t)
+	a.acquire(t)
+	session := a.SessionID()
+	a.DropSession(session + 1) // another: nothing happens
+	if !a.Lease().Held() || a.SessionID() != session {
+		t.Fatal("dropped although another session was named")
+	}
+	a.DropSession(session)
+	if l := a.Lease(); l.Held() {
+		t.Errorf("got lease %+v, want none", l)
+	}
+	b.awaitView(t, "no leader", func(c *cluster.Cluster) bool { return c.Leader == nil })
+	a.await(t, "a new session", func() bool { id := a.SessionID(); return id != 0 && id != session })
+	if got := a.session(); got.ID == session {
+		t.Error("the dropped session is still remembered")
+	}
+	a.await(t, "the lock again", func() bool {
+		won, err := a.Acquire(t.Context(), view)
+		return err == nil && won
+	})
+}
+
+// Without a way to the servers the session ends by its timeout, and the next
+// one is not the old one resumed.
+func TestASessionIsDroppedWithoutAnAnswer(t *testing.T) {
+	t.Parallel()
+	a, b := start(t, "a"), start(t, "b")
+	a.acquire(t)
+	session := a.SessionID()
+	a.proxy.Cut()
+	a.proxy.Hang()
+	a.DropSession(session)
+	if l := a.Lease(); l.Held() {
+		t.Errorf("got lease %+v, want none", l)
+	}
+	a.proxy.Cut()
+	a.proxy.Resume()
+	a.await(t, "a new session", func() bool { id := a.SessionID(); return id != 0 && id != session })
+	b.awaitView(t, "no leader", func(c *cluster.Cluster) bool { return c.Leader == nil })
+}

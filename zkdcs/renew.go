@@ -183,7 +183,7 @@ func (s *Store) own(sess Session, epoch cluster.Epoch) *lease.Proofs {
 		return nil
 	}
 	if s.sess.own == nil || s.sess.own.Epoch != epoch {
-		s.sess.own = &lease.Proofs{Epoch: epoch}
+		s.sess.own = &lease.Proofs{Epoch: epoch, Session: sess.ID}
 		s.sess.syncAtLeast, s.sess.syncDoubt = 0, false
 	}
 	return s.sess.own

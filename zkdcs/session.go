@@ -35,9 +35,14 @@ func (s *Store) runSession(ctx context.Context) {
 			return
 		}
 		s.serve(ctx, l)
+		if l.dropped.Load() && l.attached.Load() {
+			s.closeDropped(ctx, l)
+		}
 		l.retire("replaced")
 		s.detached(l)
-		if l.expired.Load() {
+		if l.dropped.Load() {
+			resume = nil
+		} else if l.expired.Load() {
 			resume = nil
 			s.sessionLost()
 		} else if sess, ok := l.gate.Session(); ok {
@@ -53,6 +58,9 @@ func (s *Store) runSession(ctx context.Context) {
 func (s *Store) openLease(resume *Session) (*link, error) {
 	s.mu.Lock()
 	asked := s.asked
+	if resume != nil && resume.ID == s.sess.dropped {
+		resume = nil
+	}
 	s.mu.Unlock()
 	l, err := openLink(linkOptions{hosts: s.opts.Hosts, timeout: asked, resume: resume, log: s.log})
 	if err != nil {
@@ -61,6 +69,9 @@ func (s *Store) openLease(resume *Session) (*link, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.sess.link = l
+	if resume != nil && resume.ID == s.sess.dropped { // since
+		l.dropped.Store(true)
+	}
 	return l, nil
 }
 
@@ -82,6 +93,8 @@ func (s *Store) serve(ctx context.Context, l *link) {
 	for {
 		attach := l.attaches.Load()
 		switch {
+		case l.dropped.Load():
+			return
 		case !l.attached.Load():
 			if s.detached(l) {
 				stale.Reset(s.staleAfter())
@@ -122,7 +135,7 @@ func (s *Store) setUp(ctx context.Context, l *link, first bool) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, setUpLimit, errors.New("set-up takes too long"))
 	defer cancel()
 	sess, ok := l.gate.Session()
-	if !ok {
+	if !ok || l.dropped.Load() {
 		return errNotSent
 	}
 	s.takeSession(sess) // first of all: a shorter timeout counts at once
@@ -226,6 +239,37 @@ func (s *Store) sessionLost() {
 	}
 	s.log.Warn("ZooKeeper session has expired", slog.String("session", hex(lost.ID)), slog.Bool("leader", owned))
 	notify(s.changed)
+}
+
+// DropSession ends that session, if it is the present one, and begins another.
+// Its lease is over from the moment of the call, and it is never resumed; its
+// ephemerals vanish as soon as ZooKeeper answers, at the latest with its
+// timeout.
+func (s *Store) DropSession(session int64) {
+	s.mu.Lock()
+	l := s.sess.link
+	if session == 0 || s.sess.session.ID != session || l == nil {
+		s.mu.Unlock()
+		return
+	}
+	l.dropped.Store(true)
+	s.sess.dropped, s.sess.session = session, Session{}
+	s.forgetOwned()
+	s.mu.Unlock()
+	if s.opts.SaveSession != nil {
+		s.opts.SaveSession(Session{})
+	}
+	notify(l.signal)
+	notify(s.changed)
+}
+
+// closeDropped tells ZooKeeper that the session of l is over.
+func (s *Store) closeDropped(ctx context.Context, l *link) {
+	ctx, cancel := context.WithTimeoutCause(ctx, setUpLimit, errors.New("no answer"))
+	defer cancel()
+	if err := l.closeSession(ctx); err != nil {
+		s.log.Warn("the ZooKeeper session ends by its timeout", slog.Any("err", err))
+	}
 }
 
 // forgetOwned forgets what a session that has ended owned. s.mu is held.

@@ -78,6 +78,7 @@ type Store struct {
 type sessionState struct {
 	link    *link
 	session Session // zero: none now
+	dropped int64   // the session that was dropped last
 	// ready means that link may be used by calls; isReady is closed then.
 	ready      bool
 	isReady    chan struct{}

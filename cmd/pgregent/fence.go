@@ -82,7 +82,7 @@ func runFence(path string) error {
 	return fence.Serve(fence.Options{
 		StateDir: local.StateDir, Wait: local.Fence.TakeoverWait,
 		Kill:         func() error { return postgres.KillDirectory(dir) },
-		CloseSession: func() error { return closeSession(local, state) },
+		CloseSession: func(session int64) error { return closeSession(local, state, session) },
 		Tell: func(what string, err error) {
 			if err != nil {
 				log.Warn(what, "err", err)
@@ -93,12 +93,14 @@ func runFence(path string) error {
 	})
 }
 
-// closeSession ends the session that the killed-for agent had.
-func closeSession(local *config.Local, state *stateDir) error {
+// closeSession ends the session that the killed-for agent had. It is forgotten
+// first: its end may take effect at any later moment, so no agent may resume it.
+func closeSession(local *config.Local, state *stateDir, session int64) error {
 	sess := state.loadSession()
-	if sess == nil {
-		return errors.New("no session is known; it ends by its timeout")
+	if sess == nil || sess.ID != session {
+		return errors.New("the session is not known any more; it has ended, or ends by its timeout")
 	}
+	state.dropSession()
 	ctx, cancel := context.WithTimeout(context.Background(), goodbyeLimit)
 	defer cancel()
 	return zkdcs.CloseSession(ctx, local.ZooKeeper.Hosts, *sess, slog.New(slog.NewTextHandler(io.Discard, nil)))

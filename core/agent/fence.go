@@ -20,8 +20,12 @@ type Fence interface {
 	Connect(ctx context.Context) (cluster.Epoch, lease.Instant, error)
 	// Ready reports that a fence is connected.
 	Ready() bool
-	// Arm must succeed before PostgreSQL becomes writable; Renew prolongs.
-	Arm(epoch cluster.Epoch, hard lease.Instant) error
+	// Spent is the ZooKeeper session that it has killed PostgreSQL for, as far
+	// as is known; 0: none. It is ended, and nothing is armed for it again.
+	Spent() int64
+	// Arm must succeed before PostgreSQL becomes writable; session owns the
+	// leader znode of epoch. Renew prolongs.
+	Arm(epoch cluster.Epoch, session int64, hard lease.Instant) error
 	Renew(epoch cluster.Epoch, hard lease.Instant) error
 	// Disarm is for when PostgreSQL is down or in recovery, and for pause.
 	Disarm(epoch cluster.Epoch) error
@@ -83,7 +87,24 @@ func (f *feeder) run(ctx context.Context) {
 			f.connect(ctx)
 		}
 		f.feed()
+		f.leaveSpent()
 	}
+}
+
+// leaveSpent begins another session when the fence has killed for the present
+// one: its end is under way, and may take effect when nobody expects it.
+func (f *feeder) leaveSpent() {
+	spent := f.a.o.Fence.Spent()
+	if spent == 0 || spent != f.a.o.Store.SessionID() || f.a.paused.Load() {
+		return
+	}
+	if f.a.writable.Load() { // not known to be dead yet, or started by somebody else
+		f.a.o.Store.Abandon()
+	} else {
+		f.a.log.Warn("the fence has killed PostgreSQL: beginning a new ZooKeeper session")
+		f.a.o.Store.DropSession(spent)
+	}
+	f.a.Wake()
 }
 
 // pause is until the fence is told again: sooner when it is about to kill,
@@ -141,7 +162,7 @@ func (f *feeder) feed() {
 	var err error
 	switch {
 	case guarded && l.Held():
-		err = f.tell(l.Epoch, f.a.hard(l))
+		err = f.tell(l, f.a.hard(l))
 	case !guarded && f.armed != 0 && f.a.observed.Load():
 		if err = f.a.o.Fence.Disarm(f.armed); err == nil {
 			f.armed, f.told = 0, 0
@@ -153,7 +174,8 @@ func (f *feeder) feed() {
 }
 
 // tell arms the fence, or prolongs. The caller holds mu.
-func (f *feeder) tell(epoch cluster.Epoch, hard lease.Instant) error {
+func (f *feeder) tell(l lease.Lease, hard lease.Instant) error {
+	epoch := l.Epoch
 	if f.armed == epoch {
 		if hard <= f.told {
 			return nil
@@ -162,9 +184,9 @@ func (f *feeder) tell(epoch cluster.Epoch, hard lease.Instant) error {
 			f.told = hard
 			return nil
 		}
-		f.armed = 0 // it has killed, or is another process: arm it anew
+		f.armed = 0 // it has killed, or is another process: try to arm it anew
 	}
-	if err := f.a.o.Fence.Arm(epoch, hard); err != nil {
+	if err := f.a.o.Fence.Arm(epoch, l.Session, hard); err != nil {
 		return err
 	}
 	if f.armed == 0 {
@@ -188,7 +210,7 @@ func (a *Agent) armFence() error {
 	a.writable.Store(true) // so that the feeder does not disarm what follows
 	a.feeder.lock()
 	defer a.feeder.unlock()
-	if err := a.feeder.tell(l.Epoch, a.hard(l)); err != nil {
+	if err := a.feeder.tell(l, a.hard(l)); err != nil {
 		if !a.o.FenceRequired {
 			a.log.Warn("becoming primary without a fence", "err", err)
 			return nil

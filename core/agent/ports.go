@@ -44,6 +44,11 @@ type Store interface {
 	Release(ctx context.Context, status cluster.Status) error
 	// Abandon gives the lease up locally without touching the znode.
 	Abandon()
+	// DropSession ends that session, if it is the present one, and begins
+	// another. Its lease is over from the moment of the call, and it is never
+	// resumed; its ephemerals go as soon as the store answers, at the latest
+	// with its timeout.
+	DropSession(session int64)
 
 	// SetMember creates or updates the own ephemeral member key. It is
 	// written only if it differs from what was last written. It returns

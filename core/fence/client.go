@@ -18,7 +18,7 @@ import (
 const answerLimit = 500 * time.Millisecond
 
 // ErrRefused means that the fence did not take a message: it is of an older
-// epoch than what the fence knows.
+// epoch than what the fence knows, or of a spent session.
 var ErrRefused = errors.New("the fence refused")
 
 // ErrLost means that there is no fence to speak to.
@@ -135,10 +135,15 @@ func (c *Client) Ready() bool {
 }
 
 // Arm tells the fence to kill PostgreSQL at hard, before PostgreSQL becomes
-// writable. It returns ErrLost or ErrRefused; then it must not become so.
-func (c *Client) Arm(epoch cluster.Epoch, hard lease.Instant) error {
-	return c.say(Message{Kind: Arm, Epoch: epoch, Hard: hard})
+// writable. session owns the leader znode of epoch. It returns ErrLost or
+// ErrRefused; then it must not become so.
+func (c *Client) Arm(epoch cluster.Epoch, session int64, hard lease.Instant) error {
+	return c.say(Message{Kind: Arm, Epoch: epoch, Session: session, Hard: hard})
 }
+
+// Spent is the session that the fence has last killed PostgreSQL for, as far
+// as it has told; 0: none.
+func (c *Client) Spent() int64 { return c.Last().Spent }
 
 // Renew prolongs what is armed.
 func (c *Client) Renew(epoch cluster.Epoch, hard lease.Instant) error {
@@ -185,7 +190,7 @@ func (c *Client) exchange(m Message) (Reply, error) {
 		c.drop()
 		return Reply{}, fmt.Errorf("%w: %w", ErrLost, err)
 	}
-	packet := make([]byte, replySize+1)
+	packet := make([]byte, packetSize)
 	for {
 		n, err := unix.Read(c.fd, packet)
 		if errors.Is(err, unix.EINTR) {

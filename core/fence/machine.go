@@ -15,9 +15,14 @@ type Machine struct {
 	// deadline.
 	Wait time.Duration
 
-	armed bool
-	epoch cluster.Epoch
-	hard  lease.Instant
+	armed   bool
+	epoch   cluster.Epoch
+	session int64 // that owns the leader znode of epoch
+	hard    lease.Instant
+	// spent is the session that the last kill was for, 0 if none was. It is
+	// being closed, which may take effect at any later moment: nothing that
+	// rests on it can be armed again.
+	spent int64
 	// there means that an agent is connected; goneSince is since when none is.
 	there     bool
 	goneSince lease.Instant
@@ -32,12 +37,12 @@ func (m *Machine) On(msg Message) Reply {
 	switch msg.Kind {
 	case Arm:
 		switch {
-		case msg.Epoch < m.epoch || msg.Epoch == 0:
+		case msg.Epoch < m.epoch, msg.Epoch == 0, msg.Session == 0, msg.Session == m.spent:
 			refused = true
 		case msg.Epoch == m.epoch && m.armed:
 			m.hard = max(m.hard, msg.Hard) // within an epoch the deadline only grows
 		default:
-			m.armed, m.epoch, m.hard = true, msg.Epoch, msg.Hard
+			m.armed, m.epoch, m.session, m.hard = true, msg.Epoch, msg.Session, msg.Hard
 		}
 	case Renew:
 		if refused = !m.armed || msg.Epoch != m.epoch; !refused {
@@ -54,7 +59,7 @@ func (m *Machine) On(msg Message) Reply {
 	default:
 		refused = true
 	}
-	return Reply{Seq: msg.Seq, Refused: refused, Armed: m.armed, Epoch: m.epoch, Hard: m.hard, Kills: m.kills, Why: m.why}
+	return Reply{Seq: msg.Seq, Refused: refused, Armed: m.armed, Epoch: m.epoch, Hard: m.hard, Kills: m.kills, Why: m.why, Spent: m.spent}
 }
 
 // AgentThere notes that an agent has connected.
@@ -107,9 +112,11 @@ func (m *Machine) Next(now lease.Instant) (Order, Reason) {
 	return Nothing, NoReason
 }
 
-// Killed notes that PostgreSQL has been killed: nothing is armed any more. The
-// same epoch can be armed again, when ZooKeeper has proven it anew.
-func (m *Machine) Killed(why Reason) {
-	m.armed, m.why = false, why
+// Killed notes that PostgreSQL has been killed: nothing is armed any more. It
+// returns the session to close. No epoch of that session can be armed again,
+// although ZooKeeper may prove it anew: the agent has to begin another.
+func (m *Machine) Killed(why Reason) (session int64) {
+	m.armed, m.why, m.spent = false, why, m.session
 	m.kills++
+	return m.spent
 }

@@ -15,7 +15,7 @@ const start = lease.Instant(time.Hour)
 func armed() *Machine {
 	m := &Machine{Wait: 5 * time.Second}
 	m.AgentThere()
-	m.On(Message{Kind: Arm, Epoch: 7, Hard: start.Add(10 * time.Second)})
+	m.On(Message{Kind: Arm, Epoch: 7, Session: 5, Hard: start.Add(10 * time.Second)})
 	return m
 }
 
@@ -33,8 +33,8 @@ func TestMachine(t *testing.T) {
 		"renewed to an earlier deadline":         {func(m *Machine) { m.On(Message{Kind: Renew, Epoch: 7, Hard: sec(5)}) }, sec(5), Nothing, NoReason},
 		"renewed by an older epoch":              {func(m *Machine) { m.On(Message{Kind: Renew, Epoch: 6, Hard: sec(20)}) }, sec(10), Kill, LeaseOver},
 		"renewed by an unknown epoch":            {func(m *Machine) { m.On(Message{Kind: Renew, Epoch: 8, Hard: sec(20)}) }, sec(10), Kill, LeaseOver},
-		"a newer epoch":                          {func(m *Machine) { m.On(Message{Kind: Arm, Epoch: 8, Hard: sec(12)}) }, sec(12), Kill, LeaseOver},
-		"an older epoch cannot arm":              {func(m *Machine) { m.On(Message{Kind: Arm, Epoch: 6, Hard: sec(99)}) }, sec(10), Kill, LeaseOver},
+		"a newer epoch":                          {func(m *Machine) { m.On(Message{Kind: Arm, Epoch: 8, Session: 5, Hard: sec(12)}) }, sec(12), Kill, LeaseOver},
+		"an older epoch cannot arm":              {func(m *Machine) { m.On(Message{Kind: Arm, Epoch: 6, Session: 5, Hard: sec(99)}) }, sec(10), Kill, LeaseOver},
 		"disarmed":                               {func(m *Machine) { m.On(Message{Kind: Disarm, Epoch: 7}) }, sec(99), Nothing, NoReason},
 		"an older epoch cannot disarm":           {func(m *Machine) { m.On(Message{Kind: Disarm, Epoch: 6}) }, sec(10), Kill, LeaseOver},
 		"quit while armed is refused":            {func(m *Machine) { m.On(Message{Kind: Quit}) }, sec(1), Nothing, NoReason},
@@ -46,8 +46,22 @@ func TestMachine(t *testing.T) {
 		"agent gone, nothing armed":              {func(m *Machine) { m.On(Message{Kind: Disarm, Epoch: 7}); m.AgentGone(sec(1)) }, sec(6), Exit, NoReason},
 		"killed":                                 {func(m *Machine) { m.Killed(LeaseOver) }, sec(99), Nothing, NoReason},
 		"killed: a late renewal changes nothing": {func(m *Machine) { m.Killed(LeaseOver); m.On(Message{Kind: Renew, Epoch: 7, Hard: sec(99)}) }, sec(50), Nothing, NoReason},
-		"killed: proven again in the same epoch": {func(m *Machine) { m.Killed(LeaseOver); m.On(Message{Kind: Arm, Epoch: 7, Hard: sec(30)}) }, sec(30), Kill, LeaseOver},
-		"killed: a later epoch can":              {func(m *Machine) { m.Killed(LeaseOver); m.On(Message{Kind: Arm, Epoch: 9, Hard: sec(20)}) }, sec(20), Kill, LeaseOver},
+		"killed: proven again in the same epoch": {func(m *Machine) {
+			m.Killed(LeaseOver)
+			m.On(Message{Kind: Arm, Epoch: 7, Session: 5, Hard: sec(30)})
+		}, sec(30), Nothing, NoReason},
+		"killed: a later epoch of the same session": {func(m *Machine) {
+			m.Killed(LeaseOver)
+			m.On(Message{Kind: Arm, Epoch: 9, Session: 5, Hard: sec(20)})
+		}, sec(20), Nothing, NoReason},
+		"killed: a later session can": {func(m *Machine) {
+			m.Killed(LeaseOver)
+			m.On(Message{Kind: Arm, Epoch: 9, Session: 6, Hard: sec(20)})
+		}, sec(20), Kill, LeaseOver},
+		"armed without a session": {func(m *Machine) {
+			m.On(Message{Kind: Disarm, Epoch: 7})
+			m.On(Message{Kind: Arm, Epoch: 8, Hard: sec(20)})
+		}, sec(20), Nothing, NoReason},
 	} {
 		t.Run(name, func(t *testing.T) {
 			m := armed()
@@ -76,9 +90,10 @@ func TestTheKillIsNeitherMissedNorEarly(t *testing.T) {
 				m.AgentThere()
 			default:
 				m.On(Message{
-					Kind:  Kind(rapid.IntRange(0, 6).Draw(t, "kind")),
-					Epoch: cluster.Epoch(rapid.IntRange(0, 10).Draw(t, "epoch")),
-					Hard:  now.Add(time.Duration(rapid.IntRange(-1000, 20000).Draw(t, "hard ms")) * time.Millisecond),
+					Kind:    Kind(rapid.IntRange(0, 6).Draw(t, "kind")),
+					Epoch:   cluster.Epoch(rapid.IntRange(0, 10).Draw(t, "epoch")),
+					Session: int64(rapid.IntRange(0, 2).Draw(t, "session")),
+					Hard:    now.Add(time.Duration(rapid.IntRange(-1000, 20000).Draw(t, "hard ms")) * time.Millisecond),
 				})
 			}
 			order, _ := m.Next(now)
@@ -94,15 +109,18 @@ func TestTheKillIsNeitherMissedNorEarly(t *testing.T) {
 }
 
 func TestPackets(t *testing.T) {
-	msg := Message{Kind: Renew, Seq: 9, Epoch: 1 << 40, Hard: start}
+	msg := Message{Kind: Renew, Seq: 9, Epoch: 1 << 40, Session: -3, Hard: start}
 	if got, err := parseMessage(msg.append(nil)); err != nil || got != msg {
 		t.Errorf("got %+v (%v), want %+v", got, err, msg)
 	}
-	reply := Reply{Seq: 9, Refused: true, Armed: true, Epoch: 1 << 40, Hard: start, Kills: 3, Why: AgentGone}
+	reply := Reply{Seq: 9, Refused: true, Armed: true, Epoch: 1 << 40, Hard: start, Kills: 3, Why: AgentGone, Spent: -4}
 	if got, err := parseReply(reply.append(nil)); err != nil || got != reply {
 		t.Errorf("got %+v (%v), want %+v", got, err, reply)
 	}
 	if _, err := parseMessage(make([]byte, 3)); err == nil {
 		t.Error("a short packet was taken")
+	}
+	if got, err := parseMessage(append(msg.append(nil), 1, 2, 3)); err != nil || got != msg {
+		t.Errorf("a packet of a later version: got %+v (%v), want %+v", got, err, msg)
 	}
 }

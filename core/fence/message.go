@@ -28,6 +28,9 @@ type Message struct {
 	Kind  Kind
 	Seq   uint32
 	Epoch cluster.Epoch
+	// Session is the ZooKeeper session that owns the leader znode of Epoch; of
+	// Arm only.
+	Session int64
 	// Hard is the instant on the boot-time clock at which PostgreSQL is killed.
 	Hard lease.Instant
 }
@@ -35,8 +38,8 @@ type Message struct {
 // Reply is the fence's answer to the message of the same Seq.
 type Reply struct {
 	Seq uint32
-	// Refused means that the message was of an older epoch, or prolonged one
-	// that is not armed, and that nothing was changed.
+	// Refused means that the message was of an older epoch or a spent session,
+	// or prolonged what is not armed, and that nothing was changed.
 	Refused bool
 	Armed   bool
 	Epoch   cluster.Epoch
@@ -45,6 +48,9 @@ type Reply struct {
 	// Why the reason of the last time.
 	Kills uint32
 	Why   Reason
+	// Spent is the ZooKeeper session that PostgreSQL was killed for the last
+	// time, 0 if it never was: the fence closes it, and arms nothing for it.
+	Spent int64
 }
 
 // Reason is why PostgreSQL was killed.
@@ -69,8 +75,11 @@ func (r Reason) String() string {
 }
 
 const (
-	messageSize = 1 + 4 + 8 + 8
-	replySize   = 4 + 1 + 1 + 8 + 8 + 4 + 1
+	messageSize = 1 + 4 + 8 + 8 + 8
+	replySize   = 4 + 1 + 1 + 8 + 8 + 4 + 1 + 8
+	// packetSize is what is read at most: later versions may append fields,
+	// so that an agent and a fence of different versions understand each other.
+	packetSize = 256
 )
 
 var errSize = errors.New("packet of the wrong size")
@@ -80,16 +89,18 @@ func (m Message) append(b []byte) []byte {
 	b = append(b, byte(m.Kind))
 	b = binary.BigEndian.AppendUint32(b, m.Seq)
 	b = binary.BigEndian.AppendUint64(b, uint64(m.Epoch))
-	return binary.BigEndian.AppendUint64(b, uint64(m.Hard))
+	b = binary.BigEndian.AppendUint64(b, uint64(m.Hard))
+	return binary.BigEndian.AppendUint64(b, uint64(m.Session))
 }
 
 func parseMessage(b []byte) (Message, error) {
-	if len(b) != messageSize {
+	if len(b) < messageSize {
 		return Message{}, fmt.Errorf("read message: %w", errSize)
 	}
 	return Message{
 		Kind: Kind(b[0]), Seq: binary.BigEndian.Uint32(b[1:]),
 		Epoch: cluster.Epoch(binary.BigEndian.Uint64(b[5:])), Hard: lease.Instant(binary.BigEndian.Uint64(b[13:])),
+		Session: int64(binary.BigEndian.Uint64(b[21:])),
 	}, nil
 }
 
@@ -99,17 +110,19 @@ func (r Reply) append(b []byte) []byte {
 	b = binary.BigEndian.AppendUint64(b, uint64(r.Epoch))
 	b = binary.BigEndian.AppendUint64(b, uint64(r.Hard))
 	b = binary.BigEndian.AppendUint32(b, r.Kills)
-	return append(b, byte(r.Why))
+	b = append(b, byte(r.Why))
+	return binary.BigEndian.AppendUint64(b, uint64(r.Spent))
 }
 
 func parseReply(b []byte) (Reply, error) {
-	if len(b) != replySize {
+	if len(b) < replySize {
 		return Reply{}, fmt.Errorf("read reply: %w", errSize)
 	}
 	return Reply{
 		Seq: binary.BigEndian.Uint32(b), Refused: b[4] != 0, Armed: b[5] != 0,
 		Epoch: cluster.Epoch(binary.BigEndian.Uint64(b[6:])), Hard: lease.Instant(binary.BigEndian.Uint64(b[14:])),
 		Kills: binary.BigEndian.Uint32(b[22:]), Why: Reason(b[26]),
+		Spent: int64(binary.BigEndian.Uint64(b[27:])),
 	}, nil
 }
 

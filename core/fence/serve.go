@@ -25,9 +25,9 @@ type Options struct {
 	// Kill sends SIGKILL to every process of the server and returns when the
 	// signals are queued. It must need nothing but the kernel.
 	Kill func() error
-	// CloseSession ends the ZooKeeper session of the agent that was killed
-	// for. It may take long and is called after Kill only.
-	CloseSession func() error
+	// CloseSession ends the ZooKeeper session that was killed for. It is
+	// called after Kill only, from another goroutine, since it may take long.
+	CloseSession func(session int64) error
 	// Tell is told what was done, after it was done.
 	Tell func(what string, err error)
 }
@@ -72,8 +72,11 @@ type server struct {
 	listener int
 	timer    int
 	agent    int // -1: none is connected
+	// closing is closed when the last session has been closed, or could not
+	// be; nil: none was to.
+	closing chan struct{}
 
-	packet [messageSize + 1]byte
+	packet [packetSize]byte
 	reply  [replySize]byte
 }
 
@@ -86,6 +89,9 @@ func (s *server) run() error {
 			s.kill(why)
 			continue
 		case Exit:
+			if s.closing != nil {
+				<-s.closing
+			}
 			return nil
 		}
 		s.arm()
@@ -127,11 +133,26 @@ func (s *server) kill(why Reason) {
 	if err != nil && s.m.kills < 100 { // try again at once, then after a tick
 		err = s.o.Kill()
 	}
-	s.m.Killed(why)
+	session := s.m.Killed(why)
 	s.o.Tell("PostgreSQL was killed: "+why.String(), err)
 	if s.o.CloseSession != nil {
-		s.o.Tell("the ZooKeeper session was closed", s.o.CloseSession())
+		s.close(session)
 	}
+}
+
+// close closes session beside everything else: an agent that is there must
+// get its answers meanwhile, or it takes this fence for dead and starts
+// another, which does not know that the session is spent.
+func (s *server) close(session int64) {
+	before, done := s.closing, make(chan struct{})
+	s.closing = done
+	go func() {
+		defer close(done)
+		if before != nil {
+			<-before
+		}
+		s.o.Tell("the ZooKeeper session was closed", s.o.CloseSession(session))
+	}()
 }
 
 // accept takes the newest agent: a restarted one replaces its predecessor.

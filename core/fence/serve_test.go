@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/pgregent/pgregent/core/cluster"
 	"github.com/pgregent/pgregent/core/lease"
 )
 
@@ -13,18 +14,28 @@ import (
 type running struct {
 	dir    string
 	killed chan struct{}
-	closed chan struct{}
+	closed chan int64
 	ended  chan error
+	// hold, if not nil, keeps sessions from being closed until it is closed.
+	hold chan struct{}
 }
 
-func run(t *testing.T, wait time.Duration) *running {
+func run(t *testing.T, wait time.Duration) *running { return runHeld(t, wait, nil) }
+
+func runHeld(t *testing.T, wait time.Duration, hold chan struct{}) *running {
 	t.Helper()
-	r := &running{dir: t.TempDir(), killed: make(chan struct{}, 9), closed: make(chan struct{}, 9), ended: make(chan error, 1)}
+	r := &running{hold: hold, dir: t.TempDir(), killed: make(chan struct{}, 9), closed: make(chan int64, 9), ended: make(chan error, 1)}
 	go func() {
 		r.ended <- Serve(Options{
 			StateDir: r.dir, Wait: wait, Tell: func(string, error) {},
-			Kill:         func() error { r.killed <- struct{}{}; return nil },
-			CloseSession: func() error { r.closed <- struct{}{}; return nil },
+			Kill: func() error { r.killed <- struct{}{}; return nil },
+			CloseSession: func(session int64) error {
+				if r.hold != nil {
+					<-r.hold
+				}
+				r.closed <- session
+				return nil
+			},
 		})
 	}()
 	return r
@@ -56,7 +67,7 @@ func TestKillsAtTheDeadline(t *testing.T) {
 	r := run(t, time.Minute)
 	c := r.client(t)
 	hard := lease.Now().Add(300 * time.Millisecond)
-	if err := c.Arm(7, hard); err != nil {
+	if err := c.Arm(7, 5, hard); err != nil {
 		t.Fatal(err)
 	}
 	await(t, "the kill", r.killed)
@@ -80,7 +91,7 @@ func TestKillsAtTheDeadline(t *testing.T) {
 func TestRenewalsAndDisarmingKeepItQuiet(t *testing.T) {
 	r := run(t, time.Minute)
 	c := r.client(t)
-	if err := c.Arm(7, lease.Now().Add(200*time.Millisecond)); err != nil {
+	if err := c.Arm(7, 5, lease.Now().Add(200*time.Millisecond)); err != nil {
 		t.Fatal(err)
 	}
 	for range 10 {
@@ -109,7 +120,7 @@ func TestAGoneAgentIsWaitedForAndReplaced(t *testing.T) {
 	r := run(t, 500*time.Millisecond)
 	c := r.client(t)
 	hard := lease.Now().Add(time.Hour)
-	if err := c.Arm(7, hard); err != nil {
+	if err := c.Arm(7, 5, hard); err != nil {
 		t.Fatal(err)
 	}
 	c.mu.Lock()
@@ -155,4 +166,43 @@ func TestALostFenceIsNoticed(t *testing.T) {
 		t.Error(err)
 	}
 	await(t, "the fence to end", r.ended)
+}
+
+// While the session is being closed, the fence answers, and arms nothing for
+// that session; it does not end before the session was closed.
+func TestASpentSessionIsRefusedWhileItIsClosed(t *testing.T) {
+	hold := make(chan struct{})
+	r := runHeld(t, time.Minute, hold)
+	c := r.client(t)
+	if err := c.Arm(7, 5, lease.Now()); err != nil {
+		t.Fatal(err)
+	}
+	await(t, "the kill", r.killed)
+	for _, epoch := range []cluster.Epoch{7, 8} {
+		if err := c.Arm(epoch, 5, lease.Now().Add(time.Hour)); !errors.Is(err, ErrRefused) {
+			t.Errorf("epoch %d of the spent session: %v, want ErrRefused", epoch, err)
+		}
+	}
+	if got := c.Spent(); got != 5 {
+		t.Errorf("spent session: got %d, want 5", got)
+	}
+	if err := c.Arm(9, 6, lease.Now().Add(time.Hour)); err != nil {
+		t.Errorf("another session: %v", err)
+	}
+	if err := c.Disarm(9); err != nil {
+		t.Error(err)
+	}
+	if err := c.Quit(); err != nil {
+		t.Error(err)
+	}
+	if len(r.ended) != 0 {
+		t.Error("it ended although a session is being closed")
+	}
+	close(hold)
+	if got := await(t, "the end of the session", r.closed); got != 5 {
+		t.Errorf("closed session: got %d, want 5", got)
+	}
+	if err := await(t, "the fence to end", r.ended); err != nil {
+		t.Error(err)
+	}
 }

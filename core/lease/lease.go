@@ -48,6 +48,8 @@ func StopBudget(timeout time.Duration) time.Duration {
 type Lease struct {
 	// Epoch is of the leader znode that this session owns.
 	Epoch cluster.Epoch
+	// Session is the ZooKeeper session that owns it.
+	Session int64
 	// Sent is when the newest acknowledged renewal was sent.
 	Sent Instant
 	// Gap is the longest time between two answers, beyond the interval,

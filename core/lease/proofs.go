@@ -9,7 +9,8 @@ import (
 // Proofs is one leadership of a session and what proves it. Its user guards it
 // against concurrent calls.
 type Proofs struct {
-	Epoch cluster.Epoch
+	Epoch   cluster.Epoch
+	Session int64
 	// Lease is what has been proven; not held before the first proof.
 	Lease Lease
 	// answers are when proofs were answered, ascending, back to a tick and an
@@ -38,7 +39,7 @@ func (o *Proofs) Prove(sent, answered Instant, p Params) (afterGap bool) {
 		afterGap = !first && answered.Sub(last) > 2*p.Interval
 	}
 	o.prune(p)
-	next := Lease{Epoch: o.Epoch, Sent: sent, Gap: o.gap(p.Interval), Params: p}
+	next := Lease{Epoch: o.Epoch, Session: o.Session, Sent: sent, Gap: o.gap(p.Interval), Params: p}
 	if !o.Lease.Held() || p.Timeout < o.Lease.Timeout || o.Lease.Hard().Before(next.Hard()) {
 		o.Lease = next
 	}

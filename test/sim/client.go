@@ -42,6 +42,7 @@ type client struct {
 	abandoned  cluster.Epoch
 	release    *pendingRelease
 	closing    bool
+	dropped    *session // the last that was dropped
 	// syncAtLeast is the version of the sync key that was written, syncDoubt
 	// means that a write of it got no answer.
 	syncAtLeast int32
@@ -176,7 +177,7 @@ func (c *client) runSession(ctx context.Context) {
 		var lost bool
 		begun := c.p.clock()
 		k := c.dial(ctx, func(k *conn) bool {
-			if sess = resume; sess == nil {
+			if sess = resume; sess == nil || sess == c.dropped {
 				sess = c.w.zk.create(c.asked, c.name)
 			}
 			if lost = sess.over; lost {
@@ -195,13 +196,22 @@ func (c *client) runSession(ctx context.Context) {
 			continue
 		}
 		resume = sess
-		c.w.locked(func() { c.conn = k; c.takeSession(sess, begun) })
+		c.w.locked(func() {
+			if sess == c.dropped { // since
+				k.drop()
+				return
+			}
+			c.conn = k
+			c.takeSession(sess, begun)
+		})
 		c.serve(ctx, k)
 		c.detached(k)
-		expired := false
-		c.w.locked(func() { k.drop(); expired = k.expired })
-		if expired {
+		expired, dropped := false, false
+		c.w.locked(func() { k.drop(); expired, dropped = k.expired, c.dropped == sess })
+		if expired || dropped {
 			resume = nil
+		}
+		if expired && !dropped {
 			c.sessionLost()
 		}
 	}
@@ -417,15 +427,41 @@ func (c *client) bound(ctx context.Context) (context.Context, context.CancelFunc
 	return context.WithTimeout(ctx, c.retry)
 }
 
+// DropSession ends the present session and begins another.
+func (c *client) DropSession(session int64) {
+	if !c.p.gate() {
+		return
+	}
+	c.w.locked(func() {
+		s := c.sess
+		if s == nil || s.id != session {
+			return
+		}
+		c.end()
+		c.dropped = s
+		c.sess, c.registered, c.member, c.own, c.release = nil, false, nil, nil, nil
+		if c.conn != nil {
+			c.conn.drop()
+		}
+	})
+	notify(c.changed)
+}
+
 // close ends the session in order.
 func (c *client) close() {
 	c.w.locked(func() {
 		c.closing = true
-		s, k := c.sess, c.conn
-		if s != nil && k != nil && k.up && !k.broken && k.outward() && c.w.now() >= c.w.zk.electing && c.w.zk.cutSince[k.server] == 0 && !s.over {
-			c.w.note(c.name, "closes its session")
-			c.w.zk.end(s)
-		}
-		c.p.n.disk.session = nil
+		c.end()
 	})
+}
+
+// end ends the session, if there is a way to a server, and forgets it. w.mu is
+// held.
+func (c *client) end() {
+	s, k := c.sess, c.conn
+	if s != nil && k != nil && k.up && !k.broken && k.outward() && c.w.now() >= c.w.zk.electing && c.w.zk.cutSince[k.server] == 0 && !s.over {
+		c.w.note(c.name, "closes its session")
+		c.w.zk.end(s)
+	}
+	c.p.n.disk.session = nil
 }

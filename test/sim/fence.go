@@ -68,15 +68,16 @@ func (f *fenceProcess) kill(why fence.Reason) {
 	n, w := f.n, f.n.w
 	w.note(n.name, "the fence kills: %s", why)
 	w.checkFenceKill(n, why)
-	gen := n.pg.gen
+	gen, spent := n.pg.gen, f.m.Killed(why)
 	w.after(n.dice.between(time.Millisecond, 60*time.Millisecond), func() {
 		if n.pg.gen == gen {
 			n.pg.killAll()
 		}
 		s := n.disk.session
-		if s == nil {
+		if s == nil || s.id != spent {
 			return
 		}
+		n.disk.session = nil
 		w.after(n.dice.between(5*time.Millisecond, 50*time.Millisecond), func() {
 			if !s.over && w.net.both(toZooKeeper, n.name, serverName(w.zk.leader)) && w.now() >= w.zk.electing && w.now() >= w.zk.stalled {
 				w.note(n.name, "the fence closes the session")
@@ -84,7 +85,6 @@ func (f *fenceProcess) kill(why fence.Reason) {
 			}
 		})
 	})
-	f.m.Killed(why)
 }
 
 func (f *fenceProcess) exit() {
@@ -108,6 +108,8 @@ func (f *fenceProcess) agentGone(p *process) {
 type fencePort struct {
 	p *process
 	f *fenceProcess
+	// spent is as told in the newest answer.
+	spent int64
 }
 
 var errNoFence = errors.New("no fence answers")
@@ -124,7 +126,8 @@ func (o *fencePort) Connect(context.Context) (epoch cluster.Epoch, hard lease.In
 		o.f = n.fence
 		o.f.agent = o.p
 		o.f.m.AgentThere()
-		if r := o.f.m.On(fence.Message{Kind: fence.Hello}); r.Armed {
+		r := o.f.m.On(fence.Message{Kind: fence.Hello})
+		if o.spent = r.Spent; r.Armed {
 			epoch, hard = r.Epoch, r.Hard
 		}
 	})
@@ -149,7 +152,8 @@ func (o *fencePort) say(m fence.Message) error {
 			err = errNoFence
 			return
 		}
-		if o.f.m.On(m).Refused {
+		r := o.f.m.On(m)
+		if o.spent = r.Spent; r.Refused {
 			err = errors.New("the fence refused")
 		}
 		if m.Kind == fence.Quit {
@@ -161,8 +165,10 @@ func (o *fencePort) say(m fence.Message) error {
 	return err
 }
 
-func (o *fencePort) Arm(epoch cluster.Epoch, hard lease.Instant) error {
-	return o.say(fence.Message{Kind: fence.Arm, Epoch: epoch, Hard: hard})
+func (o *fencePort) Spent() int64 { return o.spent }
+
+func (o *fencePort) Arm(epoch cluster.Epoch, session int64, hard lease.Instant) error {
+	return o.say(fence.Message{Kind: fence.Arm, Epoch: epoch, Session: session, Hard: hard})
 }
 
 func (o *fencePort) Renew(epoch cluster.Epoch, hard lease.Instant) error {

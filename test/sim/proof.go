@@ -155,7 +155,7 @@ func (c *client) ownership(k *conn, epoch cluster.Epoch) *lease.Proofs {
 		return nil
 	}
 	if c.own == nil || c.own.Epoch != epoch {
-		c.own = &lease.Proofs{Epoch: epoch}
+		c.own = &lease.Proofs{Epoch: epoch, Session: k.sess.id}
 		c.syncAtLeast, c.syncDoubt = 0, false
 		notify(c.kicked) // so that the renewals begin
 	}
