@@ -90,7 +90,7 @@ var table = makeTable()
 func makeTable() []Rule {
 	var all []Rule
 	for _, group := range [][]Rule{
-		identityRules(), jobRules(), safetyRules(), fenceRules(), watchdogRules(), busyRules(), failsafeRules(), pauseRules(), emptyRules(),
+		identityRules(), jobRules(), safetyRules(), fenceRules(), watchdogRules(), requestDownRules(), busyRules(), failsafeRules(), pauseRules(), emptyRules(),
 		standbyClusterRules(), downRules(), stalledRules(), requestRules(), scheduleRules(), standbyLeaderRules(), leaderRules(), raceRules(), copyRules(), followRules(),
 	} {
 		all = append(all, group...)

@@ -17,6 +17,11 @@ func requestCases() []testCase {
 		}
 	}
 	primaryOn := func(t cluster.Timeline) Peer { return Peer{Name: "b", Reachable: true, Primary: true, Timeline: t} }
+	starting := func() View {
+		v := healthy()
+		v.Instance.Ready, v.Job = false, &Job{Kind: "start primary", Primary: true, Since: v.Now}
+		return v
+	}
 	failover := func(v *View) { free(v); v.Cluster.Failover = cluster.Failover{Candidate: "a"} }
 	return []testCase{
 		{"failover without a leader: takes the lock, lag does not count", standbyOf, func(v *View) {
@@ -57,6 +62,28 @@ func requestCases() []testCase {
 			v.Cluster.Failover = cluster.Failover{Leader: "b", Candidate: "a", ScheduledAt: v.Wall.Add(-16 * time.Second)}
 			v.Cluster.Status.Released, v.LastEpoch = 8, 8
 		}, Acquire, "race-candidate", ""},
+		{"switchover while PostgreSQL starts: looks at the candidates", starting, func(v *View) { v.Cluster.Failover = cluster.Failover{Leader: "a"} }, AskPeers, "hand-over-starting", ""},
+		{"switchover while PostgreSQL starts: the start is given up", starting, func(v *View) {
+			v.Cluster.Failover, v.Peers = cluster.Failover{Leader: "a"}, []Peer{peer("b", 5000)}
+		}, Abort, "hand-over-starting", "b takes over"},
+		{"switchover while PostgreSQL is down: the lock goes", starting, func(v *View) {
+			v.Job, v.Instance.Running = nil, false
+			v.Cluster.Failover, v.Peers = cluster.Failover{Leader: "a", Candidate: "b"}, []Peer{peer("b", 5000)}
+		}, Release, "hand-over-starting", "b takes over"},
+		{"switchover while PostgreSQL starts: the candidate lags too much", starting, func(v *View) {
+			v.Cluster.Status.Optime = 5000 + 2<<20
+			v.Cluster.Failover, v.Peers = cluster.Failover{Candidate: "b"}, []Peer{peer("b", 5000)}
+		}, ClearFailover, "hand-over-starting", "behind"},
+		{"switchover while PostgreSQL starts: to the leader itself", starting, func(v *View) { v.Cluster.Failover = cluster.Failover{Candidate: "a"} }, ClearFailover, "hand-over-starting", "already"},
+		{"switchover while PostgreSQL starts: too few voters", starting, func(v *View) {
+			v.Settings.SynchronousMode = "quorum"
+			v.Cluster.Sync = cluster.SyncState{Exists: true, Leader: "a", Quorum: 1, Standbys: []string{"b", "c"}}
+			v.Cluster.Failover, v.Peers = cluster.Failover{Leader: "a"}, []Peer{peer("b", 5000)}
+		}, ClearFailover, "hand-over-starting", "2 voters are needed"},
+		{"switchover of another leader while PostgreSQL starts: not this node's", starting, func(v *View) { v.Cluster.Failover = cluster.Failover{Leader: "b"} }, Wait, "job", ""},
+		{"scheduled for later while PostgreSQL starts", starting, func(v *View) {
+			v.Cluster.Failover = cluster.Failover{Leader: "a", ScheduledAt: v.Wall.Add(time.Minute)}
+		}, Wait, "job", ""},
 		{"a request that cannot be read", healthy, func(v *View) { v.Cluster.Failover = cluster.Failover{Exists: true, Problem: "no offset"} }, ClearFailover, "hand-over-unreadable", "no offset"},
 		{"standby cluster: schedule missed", standbyLed, func(v *View) {
 			v.Cluster.Failover = cluster.Failover{Leader: "a", ScheduledAt: v.Wall.Add(-16 * time.Second)}
