@@ -120,7 +120,7 @@ func (s *server) run() error {
 func (s *server) arm() {
 	var spec unix.ItimerSpec
 	if at := s.m.Deadline(); at != 0 {
-		spec.Value = unix.NsecToTimespec(max(int64(at), 1))
+		spec.Value = unix.NsecToTimespec(max(int64(at.Boottime()), 1))
 	}
 	if err := unix.TimerfdSettime(s.timer, unix.TFD_TIMER_ABSTIME, &spec, nil); err != nil {
 		return // the tick stands in
