@@ -28,6 +28,8 @@ type promiseFile struct {
 	Until  lease.Instant `json:"until_boottime_ns"`
 	BootID string        `json:"boot_id"`
 	For    time.Duration `json:"for_ns"`
+	// ConnURL is where that leader accepts connections.
+	ConnURL string `json:"conn_url,omitempty"`
 }
 
 func (d *stateDir) promisePath() string { return filepath.Join(d.dir, "promise.json") }
@@ -38,7 +40,7 @@ func (d *stateDir) savePromise(p decide.Promise, after time.Duration) error {
 	if err != nil {
 		return err
 	}
-	text, err := json.Marshal(promiseFile{To: p.To, Epoch: p.Epoch, Until: p.Until, BootID: boot, For: after})
+	text, err := json.Marshal(promiseFile{To: p.To, Epoch: p.Epoch, Until: p.Until, BootID: boot, For: after, ConnURL: p.ConnURL})
 	if err != nil {
 		return fmt.Errorf("encode promise: %w", err)
 	}
@@ -60,7 +62,7 @@ func (d *stateDir) loadPromise(now lease.Instant, ttl time.Duration) decide.Prom
 	if err != nil {
 		return decide.Promise{To: "an unknown leader", Until: now.Add(ttl)}
 	}
-	p := decide.Promise{To: f.To, Epoch: f.Epoch, Until: f.Until}
+	p := decide.Promise{To: f.To, Epoch: f.Epoch, Until: f.Until, ConnURL: f.ConnURL}
 	if boot, err := bootID(); err != nil || boot != f.BootID {
 		p.Until = now.Add(f.For)
 	}

@@ -88,7 +88,7 @@ func (a *Agent) Failsafe(_ context.Context, call FailsafeCall) (FailsafeGrant, e
 	case leader != "" && leader != call.Name:
 		return FailsafeGrant{}, fmt.Errorf("the leader is %s", leader)
 	}
-	next := decide.Promise{To: call.Name, Epoch: a.epochOf(call.Name, st), Until: a.now().Add(st.Settings.TTL)}
+	next := decide.Promise{To: call.Name, Epoch: a.epochOf(call.Name, st), Until: a.now().Add(st.Settings.TTL), ConnURL: call.ConnURL}
 	a.promises.saving.Lock()
 	defer a.promises.saving.Unlock()
 	leads := func() bool { return a.writable.Load() || a.o.Store.Lease().Held() }

@@ -19,6 +19,9 @@ type Promise struct {
 	Epoch cluster.Epoch
 	// Until is when the promise ends.
 	Until lease.Instant
+	// ConnURL is where that leader accepts connections, as it said itself; ""
+	// if it did not.
+	ConnURL string
 }
 
 // Carried reports whether the promises of all other members carry this node's
@@ -36,6 +39,15 @@ func (v View) promised() bool {
 	}
 	released := v.Promise.Epoch != 0 && v.readable() && v.Cluster.Status.Released == v.Promise.Epoch
 	return !released
+}
+
+// promisedTo is the server of the leader that goes on by this node's promise,
+// while the store names none; nil if there is none.
+func (v View) promisedTo() *cluster.Upstream {
+	if !v.promised() || v.readable() && v.Cluster.Leader != nil {
+		return nil
+	}
+	return upstream(&cluster.Member{Name: v.Promise.To, Data: cluster.MemberData{ConnURL: v.Promise.ConnURL}})
 }
 
 // unlisted reports that the last leader did not know this node when it noted
@@ -56,6 +68,16 @@ func failsafeRules() []Rule {
 				left := v.Failsafe.Soft().Sub(v.Now)
 				return Decision{Verb: Wait, Again: max(left/2, 50*time.Millisecond), Reason: fmt.Sprintf(
 					"leader without ZooKeeper: the members %s have agreed, for %v", strings.Join(otherNames(v), ", "), left.Round(100*time.Millisecond))}
+			},
+		},
+		{
+			Name: "failsafe-follow",
+			Doc:  "The standby does not follow the leader that goes on without ZooKeeper by this node's promise: it is pointed at it.",
+			When: func(v View) bool {
+				return v.promisedTo() != nil && v.standby() && !v.Lease.Held() && !v.Settings.Pause && !v.FollowsTarget && Target(v) != nil && v.Now >= v.Backoff
+			},
+			Then: func(v View) Decision {
+				return Decision{Verb: Follow, Upstream: Target(v), Reason: "promised " + v.Promise.To + ", which leads without ZooKeeper, not to lead"}
 			},
 		},
 		{

@@ -49,6 +49,20 @@ func failsafeCases() []testCase {
 		{"lock free, candidate, promised", standbyOf, func(v *View) { free(v); promise(v, time.Second); v.Cluster.Failover = cluster.Failover{Candidate: "a"} }, Wait, "failsafe-promised", ""},
 		{"lock got by a lost answer, promised", standbyOf, func(v *View) { promise(v, time.Second); v.Lease = proven(0) }, Wait, "failsafe-promised", ""},
 		{"down, lock free, promised: starts read-only", standbyOf, func(v *View) { down(v); free(v); promise(v, time.Second) }, StartStandby, "start-standby", ""},
+		{"promised, follows another: is pointed at the leader", standbyOf, func(v *View) {
+			free(v)
+			promise(v, time.Second)
+			v.FollowsTarget, v.Promise.ConnURL = false, "postgres://10.0.0.2:5433/postgres"
+		}, Follow, "failsafe-follow", "promised b"},
+		{"promised by a new agent that has not read the store", standbyOf, func(v *View) {
+			promise(v, time.Second)
+			v.Cluster, v.StoreErr, v.FollowsTarget, v.Promise.ConnURL = nil, "silent", false, "postgres://10.0.0.2:5433/postgres"
+		}, Follow, "failsafe-follow", "promised b"},
+		{"promised a leader that did not say where it is", standbyOf, func(v *View) {
+			free(v)
+			promise(v, time.Second)
+			v.FollowsTarget = false
+		}, Wait, "failsafe-promised", ""},
 		{"follows as usual with a promise", standbyOf, func(v *View) { promise(v, time.Second); v.FollowsTarget = false }, Follow, "follow", ""},
 		{"adopted primary that had promised", healthy, func(v *View) { v.Lease, v.Adopted = lease.Lease{}, true; free(v); promise(v, time.Second) }, Demote, "primary-without-lease", ""},
 

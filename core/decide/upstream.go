@@ -11,8 +11,11 @@ import (
 // if it runs, else the leader; nil if there is nobody, or the node restores
 // from the archive only.
 func Target(v View) *cluster.Upstream {
-	if v.Cluster == nil || v.Tags.NoStream() {
+	switch {
+	case v.Tags.NoStream():
 		return nil
+	case v.Cluster == nil:
+		return v.promisedTo()
 	}
 	if v.followsRemote() {
 		return v.remote()
@@ -23,8 +26,12 @@ func Target(v View) *cluster.Upstream {
 	return LeaderOf(v)
 }
 
-// LeaderOf is the server of the leader, if that is another member.
+// LeaderOf is the server of the leader, if that is another member: the one that
+// goes on by promises, while the store names none.
 func LeaderOf(v View) *cluster.Upstream {
+	if up := v.promisedTo(); up != nil && up.Name != v.Self {
+		return up
+	}
 	if m := v.Cluster.LeaderMember(); m != nil && m.Name != v.Self {
 		return upstream(m)
 	}
