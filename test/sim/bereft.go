@@ -1,5 +1,7 @@
 package sim
 
+import "time"
+
 // lockFaults are what an operator can do behind everybody's back. A leader
 // znode that is deleted while its session lives is not drawn: the writes of a
 // leader check that a leader znode exists, not whose it is, so until the former
@@ -45,10 +47,26 @@ func (w *world) bereave() bool {
 	if !w.within(n) {
 		return false
 	}
-	if n.pg.open() {
+	if n.pg.running {
 		w.bereft = n
 	}
+	if n.pg.running && !n.pg.open() {
+		// It may be about to accept writes, and only the agent can stop that.
+		w.after(time.Second, func() {
+			if !n.pg.open() {
+				w.restored(n)
+			}
+		})
+	}
 	return true
+}
+
+// restored notes that n does not accept writes any more: what an operator has
+// done to it is over.
+func (w *world) restored(n *node) {
+	if w.bereft == n {
+		w.bereft, w.rogue = nil, false
+	}
 }
 
 // within reports that the node's agent runs and that everybody, ZooKeeper too,

@@ -101,10 +101,13 @@ func (pg *postgres) update() {
 			pg.w.opened(pg)
 		} else {
 			pg.w.note(pg.n.name, "PostgreSQL accepts no writes any more, at %v", pg.at.lsn)
+			if !pg.n.suspended { // it is over, not only held up
+				pg.w.restored(pg.n)
+			}
 		}
 	}
-	if pg.w.bereft == pg.n && !pg.open() && !pg.n.suspended { // it is over, not only held up
-		pg.w.bereft, pg.w.rogue = nil, false
+	if !pg.running && !pg.orphans {
+		pg.w.restored(pg.n)
 	}
 	for _, n := range pg.w.nodes {
 		n.pg.checkStream()
