@@ -27,9 +27,10 @@ deps: ## install PostgreSQL, ZooKeeper and HAProxy for the tests, if missing
 test-deps:
 	./test/deps/install.sh --with-patroni
 
-test: test-deps ## all tests: go vet, then everything with the race detector
+test: test-deps ## all tests with the race detector, then the simulation at full speed
 	$(GO) vet ./...
 	$(GO) test -race -shuffle=on -count=1 -p 1 -timeout 45m ./...
+	$(GO) test -count=1 ./test/sim
 
 unit: ## the tests that need no server
 	$(GO) test -race -shuffle=on -count=1 ./core/cluster/... ./core/config/... ./core/decide/... ./core/lease/...
