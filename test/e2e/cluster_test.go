@@ -33,9 +33,14 @@ func TestBootstrapOfThreeAtOnce(t *testing.T) {
 			want["/primary"], want["/replica"], want["/leader"] = 200, 503, 200
 		}
 		for path, code := range want {
-			if got, _, err := n.Call(http.MethodGet, path, ""); got != code {
-				t.Errorf("%s GET %s: got %d (%v), want %d", n.Name, path, got, err, code)
-			}
+			// The copy of the last to come moved the log on by a segment, which
+			// is a lag until the next look.
+			l.Wait(20*time.Second, n.Name+" GET "+path, func() string {
+				if got, _, err := n.Call(http.MethodGet, path, ""); got != code {
+					return fmt.Sprintf("got %d (%v), want %d", got, err, code)
+				}
+				return ""
+			})
 		}
 	}
 }
@@ -161,9 +166,8 @@ func TestPostmasterKilledOnStandby(t *testing.T) {
 		}
 		return ""
 	})
-	if gap := r.recovered(20 * time.Second); gap > 2*time.Second {
-		t.Errorf("writes stood still for %v because a standby crashed", gap)
-	}
+	r.recovered(20 * time.Second)
+	r.undisturbed("a standby crashed")
 	r.noneLost()
 }
 
@@ -206,9 +210,8 @@ func TestAgentTerminatedOnStandby(t *testing.T) {
 		t.Errorf("exit code %d, want 0", code)
 	}
 	victim.Start()
-	if gap := r.recovered(60 * time.Second); gap > 2*time.Second {
-		t.Errorf("writes stood still for %v because a standby's agent was restarted", gap)
-	}
+	r.recovered(60 * time.Second)
+	r.undisturbed("a standby's agent was restarted")
 	r.noneLost()
 }
 
@@ -226,9 +229,8 @@ func TestAgentKilledAndRestarted(t *testing.T) {
 			}
 			return ""
 		})
-		if gap := r.recovered(20 * time.Second); gap > time.Second {
-			t.Errorf("writes stood still for %v while the agent of %s was restarted", gap, n.Name)
-		}
+		r.recovered(20 * time.Second)
+		r.undisturbed("the agent of " + n.Name + " was restarted")
 		if got := n.Postmaster(); got != pid {
 			t.Errorf("PostgreSQL of %s has pid %d, had %d: it was not adopted", n.Name, got, pid)
 		}
@@ -251,9 +253,9 @@ func TestZooKeeperStopsAndReturns(t *testing.T) {
 		return ""
 	})
 	acks := r.probes.Acks()
-	last := acks[len(acks)-1].Done
+	last := acks[len(acks)-1].Sent
 	if after := last.Sub(gone); after > 5*time.Second {
-		t.Errorf("the last write was acknowledged %v after ZooKeeper went, the session lasts 5 s", after)
+		t.Errorf("the last write that was acknowledged was sent %v after ZooKeeper went, the session lasts 5 s", after)
 	}
 	for _, n := range r.Nodes {
 		if _, err := n.Query("SELECT count(*) FROM w"); err != nil {

@@ -292,10 +292,16 @@ func members(doc *cluster.Object) []*cluster.Object {
 	return out
 }
 
-// Wait polls until missing returns "" and fails the test with its last text
-// when limit passes first.
+// patience is how many times as long as an idle machine a busy one may take.
+const patience = 3
+
+// Wait polls until missing returns "", and fails the test with its last text
+// if it does not: limit is a generous one of an idle machine, and a busy one
+// gets more. It ends hopeless waits; a promise about time is checked by the
+// times of writes.
 func (l *Lab) Wait(limit time.Duration, what string, missing func() string) {
 	l.T.Helper()
+	limit *= patience
 	deadline := time.Now().Add(limit)
 	last := ""
 	for time.Now().Before(deadline) {

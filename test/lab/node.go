@@ -154,9 +154,11 @@ func (n *Node) Pid() int { return n.process.Pid }
 // Signal sends a signal to the agent.
 func (n *Node) Signal(s syscall.Signal) { _ = n.process.Signal(s) }
 
-// WaitExit waits for the agent to end and returns its exit code.
+// WaitExit waits for the agent to end and returns its exit code. As in Wait,
+// limit is of an idle machine.
 func (n *Node) WaitExit(limit time.Duration) int {
 	n.lab.T.Helper()
+	limit *= patience
 	select {
 	case <-n.exited:
 		n.started = false
@@ -296,7 +298,7 @@ func (n *Node) MustExec(statements string) {
 // The limits of a request to an agent.
 const (
 	callLimit = 60 * time.Second
-	getLimit  = 2 * time.Second
+	getLimit  = 5 * time.Second
 )
 
 // URL is the address of the node's REST API.
