@@ -14,6 +14,7 @@ import (
 )
 
 func TestBootstrapOfThreeAtOnce(t *testing.T) {
+	t.Parallel()
 	l := lab.New(t, lab.Options{})
 	initdbs, ids := 0, map[string]bool{}
 	for _, n := range l.Nodes {
@@ -46,6 +47,7 @@ func TestBootstrapOfThreeAtOnce(t *testing.T) {
 }
 
 func TestPatronictlListsOurCluster(t *testing.T) {
+	t.Parallel()
 	if _, err := exec.LookPath("patronictl"); err != nil {
 		t.Skip("patronictl is not installed; make test installs it where the distribution has it")
 	}
@@ -115,6 +117,7 @@ func TestFailoverToACandidate(t *testing.T) {
 }
 
 func TestSwitchoverRefusals(t *testing.T) {
+	t.Parallel()
 	l := lab.New(t, lab.Options{Nodes: 2, Node: func(name string) string {
 		if name == "pg2" {
 			return "tags:\n  nofailover: true\n"
@@ -310,6 +313,7 @@ func TestDivergedPrimaryIsRewound(t *testing.T) {
 }
 
 func TestRestartAndReinitialize(t *testing.T) {
+	t.Parallel()
 	l := lab.New(t, lab.Options{})
 	leader := l.Leader()
 	for _, n := range l.Nodes {
@@ -340,6 +344,7 @@ func TestRestartAndReinitialize(t *testing.T) {
 }
 
 func TestDynamicConfigurationReachesPostgreSQL(t *testing.T) {
+	t.Parallel()
 	l := lab.New(t, lab.Options{})
 	code, text, err := l.Nodes[0].Call(http.MethodPatch, "/config", `{"postgresql": {"parameters": {"work_mem": "7MB", "max_connections": 123}}}`)
 	if err != nil || code != 200 {

@@ -137,6 +137,7 @@ func TestPromisesSurviveTheAgent(t *testing.T) {
 
 // Patroni's members answer the same request, and say nothing of how long.
 func TestPatroniPromisesToo(t *testing.T) {
+	t.Parallel()
 	program, err := exec.LookPath("patroni")
 	if err != nil {
 		t.Skip("Patroni is not installed")

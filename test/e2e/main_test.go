@@ -49,6 +49,7 @@ const hiccup = 5 * time.Second
 // was written until then.
 func under(t *testing.T, dcs string) *run {
 	t.Helper()
+	t.Parallel() // most of a test waits: for sessions, for standbys
 	l := lab.New(t, lab.Options{DCS: dcs})
 	l.CreateTable()
 	r := &run{Lab: l, t: t, leader: l.Leader(), writer: l.NewWriter(1), probes: l.NewProbes()}

@@ -313,24 +313,26 @@ func (l *Lab) Wait(limit time.Duration, what string, missing func() string) {
 	l.T.Fatalf("waited %v for %s: %s", limit, what, last)
 }
 
-// FreePort returns a port of 127.0.0.1 that was free a moment ago, for servers
-// that a test starts beside the lab's.
+// FreePort returns a TCP port of 127.0.0.1 that nobody listens on, from below
+// the range that the kernel gives to outgoing connections. No other test is
+// given it before this one ends: the UDP port of that number is the mark.
 func FreePort(t testing.TB) int {
-	t.Helper()
-	return freePort(t)
-}
-
-// freePort returns a port that was free a moment ago, from below the range
-// that the kernel gives to outgoing connections.
-func freePort(t testing.TB) int {
 	t.Helper()
 	for range 100 {
 		port := 15000 + rand.IntN(15000)
-		ln, err := net.Listen("tcp", "127.0.0.1:"+strconv.Itoa(port))
-		if err == nil {
-			_ = ln.Close()
-			return port
+		address := net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
+		mark, err := net.ListenPacket("udp", address)
+		if err != nil {
+			continue
 		}
+		ln, err := net.Listen("tcp", address)
+		if err != nil {
+			_ = mark.Close()
+			continue
+		}
+		_ = ln.Close()
+		t.Cleanup(func() { _ = mark.Close() })
+		return port
 	}
 	t.Fatal("no free port found")
 	return 0

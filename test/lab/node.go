@@ -47,7 +47,7 @@ type Node struct {
 func (l *Lab) newNode(name string, o Options) *Node {
 	base := filepath.Join(l.dir, name)
 	n := &Node{
-		Name: name, lab: l, host: l.hosts().Address(name), program: o.Program, RESTPort: freePort(l.T), SQLPort: freePort(l.T),
+		Name: name, lab: l, host: l.hosts().Address(name), program: o.Program, RESTPort: FreePort(l.T), SQLPort: FreePort(l.T),
 		DataDir: filepath.Join(base, "data"), Config: filepath.Join(l.dir, name+".yml"), LogFile: filepath.Join(l.dir, name+".log"),
 	}
 	if err := os.MkdirAll(base, 0o700); err != nil {
