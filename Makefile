@@ -27,9 +27,13 @@ deps: ## install PostgreSQL, ZooKeeper and HAProxy for the tests, if missing
 test-deps:
 	./test/deps/install.sh --with-patroni
 
+# Packages run two at a time, but whole clusters on their own, two at a time in
+# test/e2e: a test mostly waits for servers. The faults of test/chaos come one
+# after the other.
 test: test-deps ## all tests with the race detector, then the simulation at full speed
 	$(GO) vet ./...
-	$(GO) test -race -shuffle=on -count=1 -p 1 -timeout 45m ./...
+	$(GO) test -race -shuffle=on -count=1 -p 2 -timeout 45m $$($(GO) list ./... | grep -vE '/test/(chaos|e2e)$$')
+	$(GO) test -race -shuffle=on -count=1 -p 1 -parallel 2 -timeout 45m ./test/e2e ./test/chaos
 	$(GO) test -count=1 ./test/sim
 
 unit: ## the tests that need no server

@@ -308,7 +308,7 @@ func (l *Lab) Wait(limit time.Duration, what string, missing func() string) {
 		if last = missing(); last == "" {
 			return
 		}
-		time.Sleep(20 * time.Millisecond) // polling interval, not a wait for work
+		time.Sleep(50 * time.Millisecond) // polling interval, not a wait for work
 	}
 	l.T.Fatalf("waited %v for %s: %s", limit, what, last)
 }

@@ -81,7 +81,10 @@ bootstrap:
   initdb:
   - encoding: UTF8
   - data-checksums
+  - no-sync
 postgresql:
+  basebackup:
+  - no-sync
   listen: %s:%d
   connect_address: %s:%d
   data_dir: %s
