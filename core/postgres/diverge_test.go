@@ -26,6 +26,7 @@ func TestPromotedApart(t *testing.T) {
 		"the same, and one goes on":      {same: true, on: true},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			ctx := testContext(t)
 			p := startPrimary(t, "a")
 			b, c := startStandby(t, p, "b"), startStandby(t, p, "c")
@@ -89,6 +90,7 @@ func TestPromotedApart(t *testing.T) {
 // TestStandbyOfTheOther has a standby of one that was promoted apart compared
 // with the other one.
 func TestStandbyOfTheOther(t *testing.T) {
+	t.Parallel()
 	ctx := testContext(t)
 	p := startPrimary(t, "a")
 	b, c, d := startStandby(t, p, "b"), startStandby(t, p, "c"), startStandby(t, p, "d")
@@ -135,7 +137,7 @@ func copyAgrees(t *testing.T, s, primary *Server) {
 		}
 	}
 	agrees("fresh copy")
-	if _, err := os.Stat(s.historyPath(2)); err != nil {
+	if _, err := os.Stat(s.historyPath(primary.Observe(ctx).Timeline)); err != nil {
 		t.Errorf("history file of the copy: %v", err)
 	}
 	must(t, s.Start(ctx, cluster.StartOptions{Standby: true, Upstream: &up}))
