@@ -139,7 +139,7 @@ func TestLateReleaseSparesTheNext(t *testing.T) {
 		t.Fatal(err)
 	}
 	b.acquireSoon(t)
-	err = a.asLeader(t.Context(), l, keyStatus, nil, a.deletion(stale)...)
+	err = a.letGo(t.Context(), l, stale, cluster.Status{})
 	if !errors.Is(err, cluster.ErrConflict) {
 		t.Errorf("got %v, want ErrConflict", err)
 	}

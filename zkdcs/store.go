@@ -95,6 +95,7 @@ type sessionState struct {
 	// written; syncDoubt means that a write of it got no answer.
 	syncAtLeast int32
 	syncDoubt   bool
+	reign       reign // of own, if the epochs agree
 }
 
 // New checks the options and returns a Store that does nothing until Run.

@@ -80,7 +80,7 @@ func runFence(path string) error {
 	lowerOOMScore()
 	log := observability.NewLogger(os.Stderr, local.Log.Level, local.Log.JSON).With("process", "fence")
 	return fence.Serve(fence.Options{
-		StateDir: local.StateDir, Wait: local.Fence.TakeoverWait,
+		StateDir: local.StateDir, Wait: local.Fence.TakeoverWait, Spent: state.loadSpent(),
 		Kill:         func() error { return postgres.KillDirectory(dir) },
 		CloseSession: func(session int64) error { return closeSession(local, state, session) },
 		Tell: func(what string, err error) {
@@ -93,12 +93,16 @@ func runFence(path string) error {
 	})
 }
 
-// closeSession ends the session that the killed-for agent had. It is forgotten
-// first: its end may take effect at any later moment, so no agent may resume it.
+// closeSession ends the session that the killed-for agent had. That is noted
+// first: its end may take effect at any later moment, so no agent may resume
+// it, and no later fence arm anything for it. What cannot be noted is not done.
 func closeSession(local *config.Local, state *stateDir, session int64) error {
 	sess := state.loadSession()
 	if sess == nil || sess.ID != session {
 		return errors.New("the session is not known any more; it has ended, or ends by its timeout")
+	}
+	if err := state.saveSpent(session); err != nil {
+		return fmt.Errorf("%w; the session ends by its timeout", err)
 	}
 	state.dropSession()
 	ctx, cancel := context.WithTimeout(context.Background(), goodbyeLimit)

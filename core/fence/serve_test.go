@@ -16,29 +16,48 @@ type running struct {
 	killed chan struct{}
 	closed chan int64
 	ended  chan error
-	// hold, if not nil, keeps sessions from being closed until it is closed.
-	hold chan struct{}
 }
 
 func run(t *testing.T, wait time.Duration) *running { return runHeld(t, wait, nil) }
 
+// runHeld closes no session before hold, if it is not nil, is closed.
 func runHeld(t *testing.T, wait time.Duration, hold chan struct{}) *running {
 	t.Helper()
-	r := &running{hold: hold, dir: t.TempDir(), killed: make(chan struct{}, 9), closed: make(chan int64, 9), ended: make(chan error, 1)}
-	go func() {
-		r.ended <- Serve(Options{
-			StateDir: r.dir, Wait: wait, Tell: func(string, error) {},
-			Kill: func() error { r.killed <- struct{}{}; return nil },
-			CloseSession: func(session int64) error {
-				if r.hold != nil {
-					<-r.hold
-				}
-				r.closed <- session
-				return nil
-			},
-		})
-	}()
+	r := newRunning(t)
+	r.serve(Options{
+		Wait: wait,
+		CloseSession: func(session int64) error {
+			if hold != nil {
+				<-hold
+			}
+			r.closed <- session
+			return nil
+		},
+	})
 	return r
+}
+
+// runWith runs a fence of these options; what is missing is filled in.
+func runWith(t *testing.T, o Options) *running {
+	t.Helper()
+	r := newRunning(t)
+	r.serve(o)
+	return r
+}
+
+func newRunning(t *testing.T) *running {
+	return &running{dir: t.TempDir(), killed: make(chan struct{}, 9), closed: make(chan int64, 9), ended: make(chan error, 1)}
+}
+
+func (r *running) serve(o Options) {
+	o.StateDir, o.Tell = r.dir, func(string, error) {}
+	if o.Kill == nil {
+		o.Kill = func() error { r.killed <- struct{}{}; return nil }
+	}
+	if o.CloseSession == nil {
+		o.CloseSession = func(session int64) error { r.closed <- session; return nil }
+	}
+	go func() { r.ended <- Serve(o) }()
 }
 
 func (r *running) client(t *testing.T) *Client {

@@ -18,7 +18,7 @@
 // keys read at slightly different moments.
 //
 // Operators do wrong as well: they overwrite keys with what nobody can read,
-// end sessions, and promote standbys by hand. Then two servers may accept
+// delete the leader znode, end sessions, and promote standbys by hand. Then two servers may accept
 // writes for a while, and what is confirmed by the one
 // without the lock does not count. Left out: an ensemble that is restored to an
 // older snapshot, which the agent promises nothing for; a leader znode that is
