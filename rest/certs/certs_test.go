@@ -2,99 +2,26 @@ package certs
 
 import (
 	"bytes"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
 	"io"
 	"log/slog"
-	"math/big"
 	"net"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/pgregent/pgregent/rest/certs/certstest"
 )
-
-// authority makes certificates in a directory.
-type authority struct {
-	t    *testing.T
-	dir  string
-	cert *x509.Certificate
-	key  *ecdsa.PrivateKey
-}
-
-func newAuthority(t *testing.T, name string) *authority {
-	t.Helper()
-	a := &authority{t: t, dir: t.TempDir()}
-	a.key = newKey(t)
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: name}, IsCA: true, BasicConstraintsValid: true,
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour), KeyUsage: x509.KeyUsageCertSign,
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, a.key.Public(), a.key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if a.cert, err = x509.ParseCertificate(der); err != nil {
-		t.Fatal(err)
-	}
-	a.write("ca.pem", pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))
-	return a
-}
-
-func newKey(t *testing.T) *ecdsa.PrivateKey {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return key
-}
-
-func (a *authority) path(name string) string { return filepath.Join(a.dir, name) }
-
-func (a *authority) write(name string, text []byte) {
-	a.t.Helper()
-	if err := os.WriteFile(a.path(name), text, 0o600); err != nil {
-		a.t.Fatal(err)
-	}
-}
-
-// issue writes NAME.pem and NAME.key for 127.0.0.1.
-func (a *authority) issue(name, common string) {
-	a.t.Helper()
-	key := newKey(a.t)
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(time.Now().UnixNano()), Subject: pkix.Name{CommonName: common, Organization: []string{"Ops"}},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
-		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
-		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, a.cert, key.Public(), a.key)
-	if err != nil {
-		a.t.Fatal(err)
-	}
-	private, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		a.t.Fatal(err)
-	}
-	a.write(name+".pem", pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))
-	a.write(name+".key", pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private}))
-}
 
 func TestEncryptedKeys(t *testing.T) {
 	if _, err := exec.LookPath("openssl"); err != nil {
 		t.Skip("openssl is not installed: nothing to make encrypted keys with")
 	}
-	a := newAuthority(t, "ca")
-	a.issue("s", "db1")
+	a := certstest.New(t, "")
+	a.Issue("s", "db1")
 	for name, c := range map[string]struct {
 		args []string
 		err  string
@@ -106,27 +33,27 @@ func TestEncryptedKeys(t *testing.T) {
 		"scrypt":          {[]string{"pkcs8", "-topk8", "-scrypt"}, "another way than PBKDF2"},
 		"des":             {[]string{"pkcs8", "-topk8", "-v2", "des3"}, "something else than AES-CBC"},
 	} {
-		out, err := exec.Command("openssl", append(c.args, "-in", a.path("s.key"), "-out", a.path("e.key"), "-passout", "pass:s3 cret")...).CombinedOutput()
+		out, err := exec.Command("openssl", append(c.args, "-in", a.Path("s.key"), "-out", a.Path("e.key"), "-passout", "pass:s3 cret")...).CombinedOutput()
 		if err != nil {
 			t.Fatalf("%s: %v: %s", name, err, out)
 		}
-		_, err = LoadPair(a.path("s.pem"), a.path("e.key"), "s3 cret")
+		_, err = LoadPair(a.Path("s.pem"), a.Path("e.key"), "s3 cret")
 		if c.err == "" && err != nil || c.err != "" && (err == nil || !strings.Contains(err.Error(), c.err)) {
 			t.Errorf("%s: got %v, want %q", name, err, c.err)
 		}
-		if _, err := LoadPair(a.path("s.pem"), a.path("e.key"), "wrong"); err == nil {
+		if _, err := LoadPair(a.Path("s.pem"), a.Path("e.key"), "wrong"); err == nil {
 			t.Errorf("%s: a wrong password was accepted", name)
 		}
 	}
 }
 
 func TestLoadPairTellsWhatIsWrong(t *testing.T) {
-	a := newAuthority(t, "ca")
-	a.issue("one", "db1")
-	a.issue("two", "db2")
-	both, _ := os.ReadFile(a.path("one.pem"))
-	key, _ := os.ReadFile(a.path("one.key"))
-	a.write("both.pem", append(both, key...))
+	a := certstest.New(t, "")
+	a.Issue("one", "db1")
+	a.Issue("two", "db2")
+	both, _ := os.ReadFile(a.Path("one.pem"))
+	key, _ := os.ReadFile(a.Path("one.key"))
+	a.Write("both.pem", append(both, key...))
 	for name, c := range map[string]struct{ cert, key, want string }{
 		"a pair":               {"one.pem", "one.key", ""},
 		"both in one file":     {"both.pem", "", ""},
@@ -138,9 +65,9 @@ func TestLoadPairTellsWhatIsWrong(t *testing.T) {
 	} {
 		keyFile := ""
 		if c.key != "" {
-			keyFile = a.path(c.key)
+			keyFile = a.Path(c.key)
 		}
-		_, err := LoadPair(a.path(c.cert), keyFile, "")
+		_, err := LoadPair(a.Path(c.cert), keyFile, "")
 		if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
 			t.Errorf("%s: got %v, want %q", name, err, c.want)
 		}
@@ -223,28 +150,28 @@ func greet(t *testing.T, server, client *tls.Config) (name string, err error) {
 }
 
 func TestHandshakes(t *testing.T) {
-	a, stranger := newAuthority(t, "ours"), newAuthority(t, "other")
-	a.issue("s", "db1")
-	a.issue("c", "alice")
-	stranger.issue("c", "mallory")
+	a, stranger := certstest.New(t, ""), certstest.New(t, "")
+	a.Issue("s", "db1")
+	a.Issue("c", "alice")
+	stranger.Issue("c", "mallory")
 	for name, c := range map[string]struct {
 		verify Verify
 		client ClientOptions
 		ok     bool
 	}{
 		"nothing verified":                  {None, ClientOptions{}, true},
-		"our authority":                     {None, ClientOptions{Verify: true, CAFile: a.path("ca.pem")}, true},
-		"another authority":                 {None, ClientOptions{Verify: true, CAFile: stranger.path("ca.pem")}, false},
-		"host":                              {None, ClientOptions{VerifyHost: true, CAFile: a.path("ca.pem")}, true},
-		"host, another authority":           {None, ClientOptions{VerifyHost: true, CAFile: stranger.path("ca.pem")}, false},
+		"our authority":                     {None, ClientOptions{Verify: true, CAFile: a.Path("ca.pem")}, true},
+		"another authority":                 {None, ClientOptions{Verify: true, CAFile: stranger.Path("ca.pem")}, false},
+		"host":                              {None, ClientOptions{VerifyHost: true, CAFile: a.Path("ca.pem")}, true},
+		"host, another authority":           {None, ClientOptions{VerifyHost: true, CAFile: stranger.Path("ca.pem")}, false},
 		"optional, none sent":               {Optional, ClientOptions{}, true},
-		"optional, ours":                    {Optional, ClientOptions{CertFile: a.path("c.pem"), KeyFile: a.path("c.key")}, true},
-		"optional, of another authority":    {Optional, ClientOptions{CertFile: stranger.path("c.pem"), KeyFile: stranger.path("c.key")}, false},
+		"optional, ours":                    {Optional, ClientOptions{CertFile: a.Path("c.pem"), KeyFile: a.Path("c.key")}, true},
+		"optional, of another authority":    {Optional, ClientOptions{CertFile: stranger.Path("c.pem"), KeyFile: stranger.Path("c.key")}, false},
 		"required, none sent":               {Required, ClientOptions{}, false},
-		"required, ours":                    {Required, ClientOptions{CertFile: a.path("c.pem"), KeyFile: a.path("c.key")}, true},
-		"not asked for, of somebody else's": {None, ClientOptions{CertFile: stranger.path("c.pem"), KeyFile: stranger.path("c.key")}, true},
+		"required, ours":                    {Required, ClientOptions{CertFile: a.Path("c.pem"), KeyFile: a.Path("c.key")}, true},
+		"not asked for, of somebody else's": {None, ClientOptions{CertFile: stranger.Path("c.pem"), KeyFile: stranger.Path("c.key")}, true},
 	} {
-		s, err := NewServer(ServerOptions{CertFile: a.path("s.pem"), KeyFile: a.path("s.key"), CAFile: a.path("ca.pem"), Verify: c.verify})
+		s, err := NewServer(ServerOptions{CertFile: a.Path("s.pem"), KeyFile: a.Path("s.key"), CAFile: a.Path("ca.pem"), Verify: c.verify})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -259,13 +186,13 @@ func TestHandshakes(t *testing.T) {
 }
 
 func TestHostIsChecked(t *testing.T) {
-	a := newAuthority(t, "ours")
-	a.issue("s", "db1")
-	s, err := NewServer(ServerOptions{CertFile: a.path("s.pem"), KeyFile: a.path("s.key")})
+	a := certstest.New(t, "")
+	a.Issue("s", "db1")
+	s, err := NewServer(ServerOptions{CertFile: a.Path("s.pem"), KeyFile: a.Path("s.key")})
 	if err != nil {
 		t.Fatal(err)
 	}
-	client, err := NewClient(ClientOptions{VerifyHost: true, CAFile: a.path("ca.pem")})
+	client, err := NewClient(ClientOptions{VerifyHost: true, CAFile: a.Path("ca.pem")})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -281,16 +208,16 @@ func TestHostIsChecked(t *testing.T) {
 }
 
 func TestChangedFilesAreReadAgain(t *testing.T) {
-	a := newAuthority(t, "ours")
-	a.issue("s", "first")
+	a := certstest.New(t, "")
+	a.Issue("s", "first")
 	var log bytes.Buffer
 	s, err := NewServer(ServerOptions{
-		CertFile: a.path("s.pem"), KeyFile: a.path("s.key"), Logger: slog.New(slog.NewTextHandler(&log, nil)),
+		CertFile: a.Path("s.pem"), KeyFile: a.Path("s.key"), Logger: slog.New(slog.NewTextHandler(&log, nil)),
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	client, err := NewClient(ClientOptions{Verify: true, CAFile: a.path("ca.pem")})
+	client, err := NewClient(ClientOptions{Verify: true, CAFile: a.Path("ca.pem")})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -304,14 +231,14 @@ func TestChangedFilesAreReadAgain(t *testing.T) {
 		}
 	}
 	want("first")
-	a.issue("s", "second")
+	a.Issue("s", "second")
 	want("second")
-	a.write("s.key", []byte("half a fi"))
+	a.Write("s.key", []byte("half a fi"))
 	want("second")
 	if !strings.Contains(log.String(), "the former ones stay in force") {
 		t.Errorf("got log %s, want a warning", log.String())
 	}
-	a.issue("s", "third")
+	a.Issue("s", "third")
 	want("third")
 }
 
