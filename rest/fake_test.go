@@ -236,6 +236,7 @@ func send(t testing.TB, method, address, path, body string, header ...string) an
 	if err != nil {
 		t.Fatalf("%s %s: %v", method, path, err)
 	}
+	checkDocumented(t, method, path, resp.StatusCode)
 	return answer{resp.StatusCode, string(text), resp.Header}
 }
 
