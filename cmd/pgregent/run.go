@@ -142,7 +142,7 @@ func (n *node) agentOptions(local *config.Local, pg config.Postgres, cached *clu
 		Settings:    func(o *cluster.Object) (cluster.Settings, []string) { return n.local.Load().Settings(o) },
 		Interrupted: n.dir.bootstrapping(), Bootstrapping: n.dir.setBootstrapping,
 		CachedConfig: cached, SaveConfig: n.saveDynamic,
-		Store: n.store, Postgres: n.postgres, Logger: n.log,
+		Store: n.store, Postgres: n.postgres, Pinger: n.postgres.NewPinger(), Logger: n.log,
 	}
 	settings, _ := local.Settings(cached)
 	o.Watchdog, o.WatchdogRequired = newWatchdog(local.Watchdog, n.log), local.Watchdog.Mode == config.WatchdogRequired
