@@ -40,8 +40,10 @@ type Snapshot struct {
 }
 
 // Metrics returns the handler of GET /metrics, which calls now once a scrape.
-func Metrics(now func() Snapshot) http.Handler {
+// more are collectors of others.
+func Metrics(now func() Snapshot, more ...prometheus.Collector) http.Handler {
 	reg := prometheus.NewRegistry()
+	reg.MustRegister(more...)
 	reg.MustRegister(&collector{now: now, descs: describe()}, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return promhttp.HandlerFor(reg, promhttp.HandlerOpts{EnableOpenMetrics: true, Timeout: 5 * time.Second})
 }

@@ -121,11 +121,15 @@ func (n *node) wire(local *config.Local) error {
 	if local.Fence.Mode != config.FenceOff {
 		n.fence = newFence(n.path, local, func() { n.agent.Wake() })
 	}
-	n.agent = agent.New(n.agentOptions(local, pg, cached, id))
+	options := n.agentOptions(local, pg, cached, id)
+	if options.Peers, err = newPeers(local, n.log); err != nil {
+		return err
+	}
+	n.agent = agent.New(options)
 	n.rest = rest.New(rest.Options{
-		Listen: local.RESTAPI.Listen, Username: local.RESTAPI.Username, Password: local.RESTAPI.Password,
-		Backend: &backend{Agent: n.agent, reload: n.reload}, Logger: n.log,
-		Metrics: observability.Metrics(n.snapshot),
+		Settings: restSettings(local, n.log),
+		Backend:  &backend{Agent: n.agent, reload: n.reload}, Logger: n.log,
+		Metrics: observability.Metrics(n.snapshot, rest.Collector(n.agent.Status)),
 	})
 	return nil
 }
@@ -134,11 +138,11 @@ func (n *node) agentOptions(local *config.Local, pg config.Postgres, cached *clu
 	o := agent.Options{
 		Name: local.Name, Scope: local.Scope, InstanceID: id, Tags: local.Tags,
 		ConnURL:     "postgres://" + net.JoinHostPort(pg.ConnectHost, strconv.Itoa(pg.ConnectPort)) + "/" + pg.Database,
-		APIURL:      "http://" + local.RESTAPI.ConnectAddress + "/patroni",
+		APIURL:      apiURL(local),
 		Settings:    func(o *cluster.Object) (cluster.Settings, []string) { return n.local.Load().Settings(o) },
 		Interrupted: n.dir.bootstrapping(), Bootstrapping: n.dir.setBootstrapping,
 		CachedConfig: cached, SaveConfig: n.saveDynamic,
-		Store: n.store, Postgres: n.postgres, Peers: newPeers(local.RESTAPI), Logger: n.log,
+		Store: n.store, Postgres: n.postgres, Pinger: n.postgres.NewPinger(), Logger: n.log,
 	}
 	settings, _ := local.Settings(cached)
 	o.Watchdog, o.WatchdogRequired = newWatchdog(local.Watchdog, n.log), local.Watchdog.Mode == config.WatchdogRequired
@@ -223,6 +227,9 @@ func (n *node) reload() {
 	n.local.Store(local)
 	ctx, cancel := context.WithTimeout(context.Background(), closeLimit)
 	defer cancel()
+	if err := n.rest.Apply(ctx, restSettings(local, n.log)); err != nil {
+		n.log.Error("reload REST API; its old settings stay in force", "err", err)
+	}
 	if err := n.agent.Reload(ctx, local.Tags); err != nil {
 		n.log.Error("reload configuration", "err", err)
 		return

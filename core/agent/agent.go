@@ -74,8 +74,11 @@ type Options struct {
 
 	Store    Store
 	Postgres Postgres
-	Peers    Peers
-	Logger   *slog.Logger
+	// Pinger notices a PostgreSQL that hangs between two looks; nil: nobody
+	// does.
+	Pinger Pinger
+	Peers  Peers
+	Logger *slog.Logger
 }
 
 // Agent runs one member of the cluster.
@@ -180,6 +183,7 @@ func (a *Agent) Run(ctx context.Context) error {
 	go a.syncer.run(work)
 	go a.failsafe.run(work)
 	go a.watcher.run(work)
+	go a.noticeHang(work)
 	for {
 		again, err := a.turn(work)
 		if err != nil {

@@ -42,6 +42,8 @@ type NodeStatus struct {
 	// Rule and Reason are of the last decision.
 	Rule   string
 	Reason string
+	// PublishedAt is when this was published, on the boot-time clock.
+	PublishedAt time.Duration
 	// LoopUntil is until when the loop counts as alive, on the boot-time
 	// clock.
 	LoopUntil time.Duration

@@ -30,21 +30,23 @@ const (
 func (d *document) local(environ []string) *Local {
 	d.requireKeys()
 	l := &Local{
-		Scope:     d.text("scope"),
-		Name:      cmp.Or(d.text("name"), d.text("postgresql.name")),
-		Namespace: cmp.Or(d.text("namespace"), defaultNamespace),
-		StateDir:  d.text("state_dir"),
-		RESTAPI:   d.restAPI(),
-		ZooKeeper: d.zooKeeper(),
-		Fence:     d.fence(),
-		Watchdog:  d.watchdog(),
-		Bootstrap: d.bootstrap(),
-		Tags:      d.tags(),
-		Log:       d.log(),
-		where:     d.where,
-		file:      d.name,
-		path:      envValue(environ, "PATH"),
-		home:      envValue(environ, "HOME"),
+		Scope:      d.text("scope"),
+		Name:       cmp.Or(d.text("name"), d.text("postgresql.name")),
+		Namespace:  cmp.Or(d.text("namespace"), defaultNamespace),
+		StateDir:   d.text("state_dir"),
+		RESTAPI:    d.restAPI(),
+		RESTAccess: d.restAccess(),
+		Ctl:        d.ctl(),
+		ZooKeeper:  d.zooKeeper(),
+		Fence:      d.fence(),
+		Watchdog:   d.watchdog(),
+		Bootstrap:  d.bootstrap(),
+		Tags:       d.tags(),
+		Log:        d.log(),
+		where:      d.where,
+		file:       d.name,
+		path:       envValue(environ, "PATH"),
+		home:       envValue(environ, "HOME"),
 	}
 	l.postgresql, _ = d.root.Get("postgresql").(*cluster.Object)
 	l.postgresql = withOldLayout(l.postgresql)

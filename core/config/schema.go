@@ -55,8 +55,8 @@ var schemaLines = []struct {
 	names string
 }{
 	{"", text, "scope name namespace state_dir"},
-	{"", opaque, "thread_pool_size thread_stack_size ctl"},
-	{"", section, "log restapi zookeeper fence watchdog postgresql bootstrap"},
+	{"", opaque, "thread_pool_size thread_stack_size"},
+	{"", section, "log restapi ctl zookeeper fence watchdog postgresql bootstrap"},
 	{"", textMap, "tags"},
 
 	{"log", text, "type level"},
@@ -64,8 +64,15 @@ var schemaLines = []struct {
 
 	{"restapi", text, "listen connect_address auth"},
 	{"restapi", section, "authentication"},
-	{"restapi", opaque, "certfile keyfile keyfile_password cafile ciphers verify_client allowlist allowlist_include_members http_extra_headers https_extra_headers request_queue_size server_tokens thread_pool_size"},
+	{"restapi", opaque, "certfile keyfile keyfile_password cafile ciphers verify_client allowlist allowlist_include_members http_extra_headers https_extra_headers request_queue_size server_tokens thread_pool_size max_connections_per_address identities primary_role"},
+	{"restapi", section, "agent_check"},
+	{"restapi.agent_check", opaque, "listen check max_lag"},
 	{"restapi.authentication", text, "username password"},
+
+	{"ctl", text, "auth cacert certfile keyfile keyfile_password"},
+	{"ctl", opaque, "insecure"},
+	{"ctl", section, "authentication"},
+	{"ctl.authentication", text, "username password"},
 
 	{"zookeeper", textList, "hosts"},
 	{"zookeeper", opaque, "use_ssl cacert cert key key_password verify set_acls tick_time"},
@@ -114,10 +121,6 @@ var protections = []struct{ path, meaning string }{
 	{"postgresql.pre_promote", "the script is not run, so it cannot veto a promotion"},
 	{"postgresql.before_stop", "the script is not run before a stop"},
 	{"postgresql.callbacks", "the scripts are not run"},
-	{"restapi.certfile", "the REST API speaks plain HTTP"},
-	{"restapi.verify_client", "client certificates are not checked"},
-	{"restapi.allowlist", "calls from all addresses are answered"},
-	{"restapi.allowlist_include_members", "calls from all addresses are answered"},
 	{"zookeeper.use_ssl", "the connection to ZooKeeper is not encrypted"},
 	{"zookeeper.set_acls", "znodes are created with an open ACL"},
 }

@@ -18,10 +18,13 @@ type Local struct {
 	// copy. Default: .pgregent-<name> beside the data directory.
 	StateDir string
 
-	RESTAPI   RESTAPI
-	ZooKeeper ZooKeeper
-	Fence     Fence
-	Watchdog  Watchdog
+	RESTAPI RESTAPI
+	// RESTAccess says who may call the REST API, Ctl how agents call each other.
+	RESTAccess RESTAccess
+	Ctl        Ctl
+	ZooKeeper  ZooKeeper
+	Fence      Fence
+	Watchdog   Watchdog
 	// Bootstrap is nil if the section is absent: the node then never
 	// bootstraps a cluster.
 	Bootstrap *Bootstrap

@@ -62,7 +62,7 @@ var layers12 = []string{"core/cluster", "core/lease", "core/decide", "core/confi
 
 // testHelpers are packages for tests that lie beside what they start. What is
 // shipped does not import them, nor the testing package.
-var testHelpers = []string{"core/postgres/pgtest", "zkdcs/zktest"}
+var testHelpers = []string{"core/postgres/pgtest", "zkdcs/zktest", "rest/certs/certstest"}
 
 // owners says which folders may import a foreign module.
 var owners = map[string][]string{
