@@ -101,9 +101,9 @@ func (s *Server) orderRoutes() []route {
 	return []route{
 		{[]string{http.MethodPatch}, "/config", Admin, "merge into the dynamic configuration", nil, settings, []int{200, 400, 409, 411, 413, 503}, jsonType, s.patchConfig},
 		{[]string{http.MethodPut}, "/config", Admin, "replace the dynamic configuration", nil, settings, []int{200, 400, 409, 411, 413, 502, 503}, jsonType, s.putConfig},
-		{post, "/switchover", Operator, "hand the leadership over in order", nil, []parameter{needed(leader), candidate, at}, []int{200, 202, 400, 411, 412, 413, 422, 503}, textType, s.switchover},
+		{post, "/switchover", Operator, "hand the leadership over in order", nil, []parameter{needed(leader), candidate, at}, []int{200, 202, 400, 409, 411, 412, 413, 422, 503}, textType, s.switchover},
 		{del, "/switchover", Operator, "drop a scheduled switchover", nil, nil, []int{200, 404, 409, 503}, textType, s.cancelSwitchover},
-		{post, "/failover", Operator, "make a member the leader, also without the old one", nil, []parameter{leader, needed(candidate)}, []int{200, 400, 411, 412, 413, 503}, textType, s.failover},
+		{post, "/failover", Operator, "make a member the leader, also without the old one", nil, []parameter{leader, needed(candidate)}, []int{200, 400, 409, 411, 412, 413, 503}, textType, s.failover},
 		{post, "/restart", Operator, "restart PostgreSQL", nil, restart, []int{200, 202, 400, 409, 413, 422, 500, 503}, textType, s.restart},
 		{del, "/restart", Operator, "drop a scheduled restart", nil, nil, []int{200, 404, 503}, textType, s.cancelRestart},
 		{post, "/reload", Operator, "read the local configuration again", nil, nil, []int{202}, textType, s.reload},

@@ -1,4 +1,3 @@
-// Package certstest makes certificate authorities for tests.
 package certstest
 
 import (
