@@ -22,13 +22,17 @@ import (
 	"github.com/pgregent/pgregent/rest/client"
 )
 
-// start runs a server that the test can talk to, and returns it.
-func start(t testing.TB, o Options) *Server {
+// start runs a server that the test can talk to, and returns it. change may
+// change it before.
+func start(t testing.TB, o Options, change ...func(*Server)) *Server {
 	t.Helper()
 	if o.Listen == "" {
 		o.Listen = "127.0.0.1:0"
 	}
 	s := New(o)
+	for _, f := range change {
+		f(s)
+	}
 	if err := s.Listen(); err != nil {
 		t.Fatal(err)
 	}
