@@ -8,7 +8,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/pgregent/pgregent/core/cluster"
 	"github.com/pgregent/pgregent/test/lab"
 )
 
@@ -153,7 +152,7 @@ func stop(l *lab.Lab, n *lab.Node, limit time.Duration) {
 	l.T.Helper()
 	_ = syscall.Kill(n.Postmaster(), syscall.SIGINT)
 	l.Wait(limit, n.Name+" to be stopped", func() string {
-		if doc, err := n.GetJSON("/patroni"); err != nil || doc.Has("xlog") || cluster.Text(doc.Get("state")) == "running" {
+		if doc, err := n.GetJSON("/health"); err != nil || doc.Has("xlog") || n.Postmaster() != 0 {
 			return fmt.Sprint(doc, err)
 		}
 		return ""
