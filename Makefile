@@ -13,7 +13,7 @@ LDFLAGS  = -s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT) -X main.dat
 GOBUILD  = CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)'
 
 .DEFAULT_GOAL := build
-.PHONY: build deps test-deps test unit sim e2e chaos sync-rounds mutants lint fmt fuzz bench demo demo-down clean help
+.PHONY: build deps test-deps test unit sim e2e chaos sync-rounds mutants lint fmt fuzz bench demo demo-down clean help bench-rest rest-diff
 
 build: ## build bin/pgregent and bin/pgregentctl
 	$(GOBUILD) -o bin/pgregent ./cmd/pgregent
@@ -70,13 +70,21 @@ fmt: ## format all Go files
 	$(GO) run $(GOFUMPT) -w .
 
 FUZZTIME ?= 30s
-fuzz: ## feed random configurations to the parser for FUZZTIME
+fuzz: ## feed random input to the configuration's parser and to the REST API, FUZZTIME each
 	$(GO) test -run '^$$' -fuzz FuzzLoad -fuzztime $(FUZZTIME) -fuzzminimizetime 0x ./core/config
+	$(GO) test -run '^$$' -fuzz FuzzHandlers -fuzztime $(FUZZTIME) -fuzzminimizetime 0x ./rest
 
 BENCHTIME ?= 5x
 bench: deps ## the write gap of switchover and crash, an idle agent's cost, REST; beside Patroni if installed
 	$(GO) test -run '^$$' -bench . -benchtime $(BENCHTIME) -timeout 60m ./test/bench
 	$(GO) test -run '^$$' -bench . -benchmem ./rest/...
+
+bench-rest: ## health checks beside Patroni's by the same wrk line, and beside a crowd of connections
+	./test/deps/install.sh --with-patroni --with-wrk
+	$(GO) test -run '^$$' -bench 'BenchmarkREST' -benchtime 1x -timeout 30m -v ./test/bench
+
+rest-diff: test-deps ## the REST API beside Patroni's in every state: codes, JSON keys and types; 3 minutes
+	PGREGENT_REST_DIFF=1 $(GO) test -count=1 -timeout 20m -run TestDifferences -v ./test/conformance
 
 .PHONY: bin/pgregent-demo
 bin/pgregent-demo:

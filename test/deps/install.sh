@@ -2,8 +2,8 @@
 # Installs what building and testing needs besides Go: the PostgreSQL server,
 # ZooKeeper with a Java runtime, HAProxy, and iproute2 for the tests' network
 # namespaces; with --with-patroni also Patroni's package: an independent client
-# of our clusters, and an independent agent for mixed ones. Only what is missing
-# is installed, with apt-get or dnf, through sudo if this is not root.
+# of our clusters, and an independent agent for mixed ones; with --with-wrk also
+# wrk, which loads the REST API. Only what is missing is installed, with apt-get or dnf, through sudo if this is not root.
 #
 # No service is started and no database cluster is created: the tests start
 # their own servers. A PostgreSQL, ZooKeeper or HAProxy that runs already is
@@ -11,14 +11,16 @@
 set -eu
 
 usage() {
-	echo "usage: $0 [--with-patroni]" >&2
+	echo "usage: $0 [--with-patroni] [--with-wrk]" >&2
 	exit 2
 }
 
 with_patroni=no
+with_wrk=no
 for arg in "$@"; do
 	case $arg in
 	--with-patroni) with_patroni=yes ;;
+	--with-wrk) with_wrk=yes ;;
 	*) usage ;;
 	esac
 done
@@ -57,6 +59,7 @@ missing() {
 	have haproxy || echo haproxy
 	have ip || echo iproute2
 	[ "$with_patroni" = no ] || has_patroni || echo patroni
+	[ "$with_wrk" = no ] || have wrk || echo wrk
 }
 
 as_root() {
