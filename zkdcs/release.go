@@ -83,6 +83,9 @@ func (s *Store) settled(p *pendingRelease, deleted bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	p.deleted = deleted
+	if deleted {
+		s.sess.released = p.epoch
+	}
 	if s.sess.release == p {
 		s.sess.release = nil
 	}

@@ -165,6 +165,9 @@ func (s *Store) adopt(ctx context.Context, l *link, sess Session) error {
 	if !ours {
 		return nil
 	}
+	if s.hasReleased(epoch) {
+		return s.leaveRestored(ctx, l, sess, epoch)
+	}
 	if own == nil {
 		if own = s.own(sess, epoch); own == nil {
 			return nil // abandoned or released

@@ -89,6 +89,8 @@ type sessionState struct {
 	seen       bool   // a view has shown the own member key
 	own        *lease.Proofs
 	abandoned  cluster.Epoch // given up, though the znode may still be ours
+	// released is the last epoch whose znode this session has deleted.
+	released cluster.Epoch
 	// release is to be retried; nil: none.
 	release *pendingRelease
 	// syncAtLeast is the version of the sync key that this leadership has

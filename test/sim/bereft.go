@@ -32,6 +32,7 @@ func lockFaults() []fault {
 			w.note(n.name, "somebody promotes PostgreSQL")
 			w.bereft, w.rogue = n, true
 			pg.promoted()
+			pg.at.branch.rogue = true
 			return nil
 		}},
 	}
