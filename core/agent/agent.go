@@ -240,6 +240,9 @@ func (a *Agent) turn(ctx context.Context) (time.Duration, error) {
 	a.note(d)
 	err := a.act(ctx, v, d)
 	a.publish(ctx)
+	if a.o.Recorder != nil {
+		a.o.Recorder.Cycle(d.Rule, a.now().Sub(a.s.turnAt))
+	}
 	return a.nextLook(d), err
 }
 

@@ -14,6 +14,9 @@ type Recorder interface {
 	// Record takes an entry over. It never blocks: what there is no room for
 	// is dropped and counted. The entry is the recorder's from then on.
 	Record(e record.Entry)
+	// Cycle is told of each round of the loop: which rule decided, and how long
+	// the round took.
+	Cycle(rule string, took time.Duration)
 	// Leading notes that this member leads in that epoch, 0: not any more, so
 	// that a successor of a killed agent knows what was lost.
 	Leading(epoch cluster.Epoch)

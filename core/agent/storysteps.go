@@ -57,12 +57,23 @@ func (s *story) beginCrash(v decide.View, d decide.Decision) {
 	if n := len(s.crashes); n >= crashLoop {
 		in.cause, reason = record.CauseCrashLoop, fmt.Sprintf("PostgreSQL of the leader went down by itself, for the %dth time in %v", n, crashWindow)
 	}
-	if s.a.o.Evidence != nil {
-		if full := s.a.o.Evidence().Full; full != "" {
-			in.cause, reason = record.CauseDiskFull, reason+"; no room is left in "+full
-		}
+	if s.a.o.Evidence == nil {
+		s.detected(v, d, reason)
+		return
 	}
-	s.detected(v, d, reason)
+	p := s.phase(record.Detect, v.Now, d)
+	p.e.Cause, p.e.Reason = in.cause, reason
+	p.add("decision", "rule", d.Rule, "reason", d.Reason)
+	go func() { // a file system can hang
+		full := s.a.o.Evidence().Full
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if full != "" {
+			in.cause = record.CauseDiskFull
+			p.e.Cause, p.e.Reason = in.cause, reason+"; no room is left in "+full
+		}
+		p.close(v.Now, nil)
+	}()
 }
 
 // detected writes the phase Detect up to now, with what is known of the cause.

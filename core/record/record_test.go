@@ -154,8 +154,11 @@ func TestWhoWasThereKnowsBest(t *testing.T) {
 
 func TestTheCauseBehindTheOthersIsNamed(t *testing.T) {
 	for _, tc := range []struct{ a, b, want Cause }{
-		{CauseStoreCut, CauseNetworkCut, CauseNetworkCut}, {CauseCrash, CauseDiskFull, CauseDiskFull},
-		{CauseSwitchover, CauseLag, CauseSwitchover}, {CauseNodeLost, CauseAgentKilled, CauseAgentKilled}, {"", CauseLag, CauseLag},
+		{CauseStoreCut, CauseNetworkCut, CauseNetworkCut},
+		{CauseCrash, CauseDiskFull, CauseDiskFull},
+		{CauseSwitchover, CauseLag, CauseSwitchover},
+		{CauseNodeLost, CauseAgentKilled, CauseAgentKilled},
+		{"", CauseLag, CauseLag},
 	} {
 		a, b := entry("a", Detect, 0, 1), entry("b", Race, 1, 2)
 		a.Cause, b.Cause = tc.a, tc.b
