@@ -80,6 +80,7 @@ func (s *Server) readRoutes() []route {
 		{get, "/metrics", "", "metrics for Prometheus", nil, nil, []int{200}, "text/plain", s.metrics},
 		{get, "/whatif", "", "who would lead if members were down", []parameter{{"down", "string", "name of a member; may be repeated", true}}, nil, []int{200, 400, 503}, jsonType, s.whatIf},
 		{get, "/events", Viewer, "server-sent events: role, state, leader, config, request, operation, pause, store, audit", []parameter{{"last_event_id", "string", "resume behind this id, as the header Last-Event-ID does", false}}, nil, []int{200, 503}, "text/event-stream", s.listen},
+		{get, "/failovers", "", "the record of failovers, of all members; below it one by its id, and local: this member's notes", nil, nil, []int{200, 404}, jsonType, s.failovers},
 		{get, "/openapi.json", "", "this document", nil, nil, []int{200}, jsonType, s.openAPI},
 	}
 }
@@ -125,12 +126,15 @@ func (s *Server) routes() *gin.Engine {
 	if err := e.SetTrustedProxies(nil); err != nil {
 		panic("trust no proxies: " + err.Error()) // nil is always accepted
 	}
+	if s.options.Observe != nil {
+		e.Use(s.observe)
+	}
 	e.Use(s.recovery)
 	e.NoRoute(s.unknown)
 	s.endpoints = s.table()
 	for i := range s.endpoints {
 		r := &s.endpoints[i]
-		if r.path == "/metrics" && s.options.Metrics == nil {
+		if r.path == "/metrics" && s.options.Metrics == nil || r.path == "/failovers" && s.options.Records == nil {
 			continue
 		}
 		var chain []gin.HandlerFunc

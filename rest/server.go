@@ -43,6 +43,10 @@ type Options struct {
 	Backend Backend
 	// Metrics answers GET /metrics; nil: no such endpoint.
 	Metrics http.Handler
+	// Records answer GET /failovers; nil: no such endpoint.
+	Records *Records
+	// Observe is told of each request by its route; nil: nobody is.
+	Observe func(route string, code int, took time.Duration)
 	Logger  *slog.Logger
 }
 

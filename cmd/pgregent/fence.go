@@ -84,6 +84,7 @@ func runFence(path string) error {
 		Kill:         func() error { return postgres.KillDirectory(dir) },
 		CloseSession: func(session int64) error { return closeSession(local, state, session) },
 		Tell: func(what string, err error) {
+			noteKill(local.StateDir, what)
 			if err != nil {
 				log.Warn(what, "err", err)
 				return

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"time"
+
 	"github.com/pgregent/pgregent/core/lease"
 	"github.com/pgregent/pgregent/observability"
 )
@@ -9,7 +11,9 @@ import (
 func (n *node) snapshot() observability.Snapshot {
 	st, l, stats, counts := n.agent.Status(), n.store.Lease(), n.store.Stats(), n.agent.Counts()
 	s := observability.Snapshot{
-		Scope: st.Scope, Member: st.Name, Version: version,
+		Scope: st.Scope, Member: st.Name, Version: version, Revision: commit, At: time.Now(), Status: st,
+		StoreReads: stats.Reads, StoreDials: stats.Wire.Dials, StoreLate: stats.Wire.Late,
+		SpansExported: n.record.tracing.Exported(), SpansDropped: n.record.tracing.Dropped(), RecordsDropped: n.record.Dropped(),
 		LeaseHeld: l.Held(), LeaseRemaining: l.Remaining(lease.Now()),
 		Renewals: stats.Renewals, MissedRenewals: stats.Missed, RenewalLatency: stats.Commit, SessionTimeout: stats.Granted,
 		GuardKills: counts.GuardKills, FenceStarts: counts.FenceStarts, Decisions: counts.Decisions,

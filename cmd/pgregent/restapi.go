@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"log/slog"
 
-	"github.com/pgregent/pgregent/core/agent"
 	"github.com/pgregent/pgregent/core/config"
 	"github.com/pgregent/pgregent/rest"
 	"github.com/pgregent/pgregent/rest/certs"
@@ -55,7 +54,7 @@ func apiURL(local *config.Local) string {
 // newPeers calls other members as the ctl section says; credentials that it
 // lacks are those of the own API. Members are verified if there is anything
 // to verify them by: their certificates are often self-signed.
-func newPeers(local *config.Local, log *slog.Logger) (agent.Peers, error) {
+func newPeers(local *config.Local, log *slog.Logger) (peers, error) {
 	c := local.Ctl
 	o := client.Options{Username: c.Username, Password: c.Password}
 	if o.Username == "" {
@@ -71,7 +70,7 @@ func newPeers(local *config.Local, log *slog.Logger) (agent.Peers, error) {
 		Verify: !c.Insecure && (c.CertFile != "" || c.CAFile != ""), CAFile: ca, Logger: log,
 	})
 	if err != nil {
-		return nil, fmt.Errorf("set up ctl: %w", err)
+		return peers{}, fmt.Errorf("set up ctl: %w", err)
 	}
 	return peers{client.New(o)}, nil
 }

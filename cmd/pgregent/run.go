@@ -42,6 +42,8 @@ type node struct {
 	postgres *postgres.Server
 	agent    *agent.Agent
 	rest     *rest.Server
+	record   *recording
+	phases   *observability.Phases
 }
 
 // run is the agent's life. It returns nil after an orderly stop.
@@ -121,15 +123,20 @@ func (n *node) wire(local *config.Local) error {
 	if local.Fence.Mode != config.FenceOff {
 		n.fence = newFence(n.path, local, func() { n.agent.Wake() })
 	}
-	options := n.agentOptions(local, pg, cached, id)
-	if options.Peers, err = newPeers(local, n.log); err != nil {
+	members, err := newPeers(local, n.log)
+	if err != nil {
 		return err
 	}
+	n.phases = observability.NewPhases(local.Scope, local.Name)
+	n.record = n.newRecording(local)
+	options := n.agentOptions(local, pg, cached, id)
+	options.Peers = members
 	n.agent = agent.New(options)
 	n.rest = rest.New(rest.Options{
 		Settings: restSettings(local, n.log),
 		Backend:  &backend{Agent: n.agent, reload: n.reload}, Logger: n.log,
-		Metrics: observability.Metrics(n.snapshot, rest.Collector(n.agent.Status)),
+		Metrics: observability.Metrics(n.snapshot, n.phases, rest.Collector(n.agent.Status)),
+		Records: n.record.records(members.c), Observe: n.phases.REST,
 	})
 	return nil
 }
@@ -142,8 +149,9 @@ func (n *node) agentOptions(local *config.Local, pg config.Postgres, cached *clu
 		Settings:    func(o *cluster.Object) (cluster.Settings, []string) { return n.local.Load().Settings(o) },
 		Interrupted: n.dir.bootstrapping(), Bootstrapping: n.dir.setBootstrapping,
 		CachedConfig: cached, SaveConfig: n.saveDynamic,
-		Store: n.store, Postgres: n.postgres, Pinger: n.postgres.NewPinger(), Logger: n.log,
+		Store: timedStore{n.store, n.phases}, Postgres: timedPostgres{n.postgres, n.phases}, Pinger: n.postgres.NewPinger(), Logger: n.log,
 	}
+	o.Recorder, o.Former, o.Evidence = n.record, n.record.former, func() agent.Evidence { return roomIn(pg.DataDir) }
 	settings, _ := local.Settings(cached)
 	o.Watchdog, o.WatchdogRequired = newWatchdog(local.Watchdog, n.log), local.Watchdog.Mode == config.WatchdogRequired
 	o.Promised, o.SavePromise = n.dir.loadPromise(lease.Now(), settings.TTL), n.dir.savePromise
@@ -197,6 +205,10 @@ func (n *node) live(ctx context.Context) error {
 	signal.Stop(hup)
 	n.postgres.Close()
 	group.Wait()
+	if err == nil && !paused {
+		n.record.Leading(0) // this end was in order
+	}
+	n.record.close()
 	n.log.Info("stopped")
 	return err
 }

@@ -72,6 +72,13 @@ type Options struct {
 	// time.Now.
 	Wall func() time.Time
 
+	// Recorder is told what happens around a change of leaders; nil: nobody is.
+	// Former is what it knows of the agent before this one, nil if that ended
+	// in order or did not lead. Evidence looks at the host; may be nil.
+	Recorder Recorder
+	Former   *Former
+	Evidence func() Evidence
+
 	Store    Store
 	Postgres Postgres
 	// Pinger notices a PostgreSQL that hangs between two looks; nil: nobody
@@ -109,6 +116,7 @@ type Agent struct {
 	feeder   *feeder
 	failsafe *failsafe
 	watcher  *watcher
+	story    *story
 	promises promises
 
 	s state
@@ -149,6 +157,7 @@ func New(o Options) *Agent {
 	a.feeder = newFeeder(a)
 	a.failsafe = &failsafe{a: a}
 	a.watcher = &watcher{a: a}
+	a.story = &story{a: a, former: o.Former}
 	a.promises.given = o.Promised
 	a.s = newState(o)
 	a.publishInitial()
@@ -227,9 +236,13 @@ func (a *Agent) turn(ctx context.Context) (time.Duration, error) {
 		v = a.askPeers(ctx, v)
 		d = decide.Decide(v)
 	}
+	a.story.look(v, d)
 	a.note(d)
 	err := a.act(ctx, v, d)
 	a.publish(ctx)
+	if a.o.Recorder != nil {
+		a.o.Recorder.Cycle(d.Rule, a.now().Sub(a.s.turnAt))
+	}
 	return a.nextLook(d), err
 }
 
@@ -265,7 +278,11 @@ func (a *Agent) note(d decide.Decision) {
 		a.counters.decisions.Add(1)
 	}
 	a.s.last = d
-	a.log.LogAttrs(context.Background(), level, "decision", slog.String("verb", string(d.Verb)), slog.String("rule", d.Rule), slog.String("reason", d.Reason))
+	attrs := []slog.Attr{slog.String("verb", string(d.Verb)), slog.String("rule", d.Rule), slog.String("reason", d.Reason)}
+	if trace := a.story.incident(); trace != "" {
+		attrs = append(attrs, slog.String("trace_id", trace))
+	}
+	a.log.LogAttrs(context.Background(), level, "decision", attrs...)
 }
 
 // checkName refuses to run beside another agent of the same name. It needs

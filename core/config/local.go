@@ -43,6 +43,7 @@ func (d *document) local(environ []string) *Local {
 		Bootstrap:  d.bootstrap(),
 		Tags:       d.tags(),
 		Log:        d.log(),
+		Tracing:    d.tracing(),
 		where:      d.where,
 		file:       d.name,
 		path:       envValue(environ, "PATH"),

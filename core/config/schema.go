@@ -56,7 +56,7 @@ var schemaLines = []struct {
 }{
 	{"", text, "scope name namespace state_dir"},
 	{"", opaque, "thread_pool_size thread_stack_size"},
-	{"", section, "log restapi ctl zookeeper fence watchdog postgresql bootstrap"},
+	{"", section, "log restapi ctl zookeeper fence watchdog postgresql bootstrap observability"},
 	{"", textMap, "tags"},
 
 	{"log", text, "type level"},
@@ -79,6 +79,10 @@ var schemaLines = []struct {
 	{"zookeeper", textMap, "auth_data"},
 
 	{"fence", opaque, "mode takeover_wait"},
+
+	{"observability", section, "tracing"},
+	{"observability.tracing", text, "endpoint protocol"},
+	{"observability.tracing", textMap, "headers"},
 
 	{"watchdog", text, "device"},
 	{"watchdog", opaque, "mode driver safety_margin"},

@@ -30,6 +30,7 @@ type Local struct {
 	Bootstrap *Bootstrap
 	Tags      cluster.Tags
 	Log       Log
+	Tracing   Tracing
 
 	// postgresql is the local postgresql section, the source of Postgres.
 	postgresql *cluster.Object

@@ -16,6 +16,9 @@ import (
 // timer that the kernel forgot must not cost more than this.
 const tick = 100 * time.Millisecond
 
+// KilledPrefix begins what is told of a kill; the reason follows.
+const KilledPrefix = "PostgreSQL was killed: "
+
 // Options are what the fence process needs.
 type Options struct {
 	// StateDir is where its socket is.
@@ -148,7 +151,7 @@ func (s *server) kill(why Reason) bool {
 	}
 	s.unkilled = false
 	session := s.m.Killed(why)
-	s.o.Tell("PostgreSQL was killed: "+why.String(), nil)
+	s.o.Tell(KilledPrefix+why.String(), nil)
 	if s.o.CloseSession != nil {
 		s.close(session)
 	}

@@ -33,6 +33,7 @@ var folders = []folder{
 
 	// Layer 2: decisions, arithmetic, configuration.
 	{"core/lease", []string{"core/cluster"}},
+	{"core/record", []string{"core/cluster"}},
 	{"core/decide", []string{"core/cluster", "core/lease"}},
 	{"core/config", []string{"core/cluster"}},
 
@@ -40,7 +41,7 @@ var folders = []folder{
 	{"core/fence", []string{"core/cluster", "core/lease"}},
 	{"core/watchdog", nil},
 	{"core/postgres", []string{"core/cluster", "core/config"}},
-	{"core/agent", []string{"core/cluster", "core/lease", "core/decide", "core/config"}},
+	{"core/agent", []string{"core/cluster", "core/lease", "core/decide", "core/config", "core/record"}},
 	{"rest", layers12},
 	{"zkdcs", layers12},
 	{"observability", layers12},
@@ -58,7 +59,7 @@ var folders = []folder{
 	{"test", []string{"core", "rest", "zkdcs", "plugins", "observability", "packaging", "cmd"}},
 }
 
-var layers12 = []string{"core/cluster", "core/lease", "core/decide", "core/config"}
+var layers12 = []string{"core/cluster", "core/lease", "core/decide", "core/config", "core/record"}
 
 // testHelpers are packages for tests that lie beside what they start. What is
 // shipped does not import them, nor the testing package.
@@ -87,6 +88,7 @@ type pure struct {
 var pures = []pure{
 	{path: "core/cluster", noClock: true},
 	{path: "core/decide", noClock: true},
+	{path: "core/record", noClock: true},
 	// The boot-time clock is a system call.
 	{path: "core/lease", may: []string{"syscall", "unsafe"}},
 }
