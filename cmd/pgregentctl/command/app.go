@@ -134,7 +134,8 @@ Options of pgregentctl itself precede the command.`,
 	c.PersistentPreRunE = a.begin
 	c.AddCommand(a.list(), a.topology(), a.history(), a.showConfig(), a.dsn(), a.query(), a.version(),
 		a.switchover(), a.failover(), a.restart(), a.reload(), a.reinit(), a.flush(), a.pause(), a.resume(),
-		a.editConfig(), a.remove(), a.demoteCluster(), a.promoteCluster())
+		a.editConfig(), a.remove(), a.demoteCluster(), a.promoteCluster(),
+		a.status(), a.whatIf())
 	c.InitDefaultHelpCmd()
 	return c
 }
