@@ -115,3 +115,6 @@ func (c *Cluster) explain(err error) error {
 	}
 	return err
 }
+
+// OpenToAnyone reports that everybody who reaches ZooKeeper may write the keys.
+func (c *Cluster) OpenToAnyone(ctx context.Context) (bool, error) { return c.store.OpenToAnyone(ctx) }

@@ -48,6 +48,7 @@ type app struct {
 	group    string
 	force    bool
 	refused  bool
+	worst    grade
 	config   *access.Config
 	agents   *client.Client
 	clusters []*access.Cluster
@@ -135,7 +136,7 @@ Options of pgregentctl itself precede the command.`,
 	c.AddCommand(a.list(), a.topology(), a.history(), a.showConfig(), a.dsn(), a.query(), a.version(),
 		a.switchover(), a.failover(), a.restart(), a.reload(), a.reinit(), a.flush(), a.pause(), a.resume(),
 		a.editConfig(), a.remove(), a.demoteCluster(), a.promoteCluster(),
-		a.status(), a.whatIf())
+		a.status(), a.watch(), a.whatIf(), a.doctor(), a.migrate())
 	c.InitDefaultHelpCmd()
 	return c
 }

@@ -51,6 +51,11 @@ func (a *app) query() *cobra.Command {
 }
 
 func (a *app) runQuery(ctx context.Context, q *question, args []string) error {
+	if q.file != "" && q.file != "-" {
+		if _, err := os.Stat(q.file); err != nil {
+			return usageError{fmt.Errorf("Invalid value for '--file' / '-f': %w", err)} //nolint:staticcheck // scripts know the words
+		}
+	}
 	switch {
 	case q.role != "" && q.member != "":
 		return errBothRoleAndMember
