@@ -21,7 +21,7 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	code := command.Run(ctx, command.Process{
 		Args: os.Args[1:], In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Environ: os.Environ(),
-		Version: fmt.Sprintf("%s (commit %s, built %s)", version, commit, date),
+		Version: fmt.Sprintf("%s (commit %s, built %s)", version, commit, date), Date: date,
 	})
 	stop()
 	os.Exit(code)

@@ -32,6 +32,8 @@ type Process struct {
 	Out, Err io.Writer
 	Environ  []string
 	Version  string
+	// Date is that of the build, for the manual.
+	Date string
 	// Now is the clock; nil: the host's.
 	Now func() time.Time
 }
@@ -136,7 +138,7 @@ Options of pgregentctl itself precede the command.`,
 	c.AddCommand(a.list(), a.topology(), a.history(), a.showConfig(), a.dsn(), a.query(), a.version(),
 		a.switchover(), a.failover(), a.restart(), a.reload(), a.reinit(), a.flush(), a.pause(), a.resume(),
 		a.editConfig(), a.remove(), a.demoteCluster(), a.promoteCluster(),
-		a.status(), a.watch(), a.whatIf(), a.doctor(), a.migrate())
+		a.status(), a.watch(), a.whatIf(), a.doctor(), a.migrate(), a.manPages())
 	c.InitDefaultHelpCmd()
 	return c
 }

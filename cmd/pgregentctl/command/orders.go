@@ -173,6 +173,17 @@ func (a *app) restartOne(ctx context.Context, r *restarting, m cluster.Member, a
 func (a *app) fail(what string, m cluster.Member, reply client.Reply) {
 	a.refused = true
 	a.Printf("Failed: %s for member %s, status code=%d, (%s)", what, m.Name, reply.Code, reply.Text)
+	a.hint(reply)
+}
+
+// hint says what to do about a refusal of access.
+func (a *app) hint(reply client.Reply) {
+	switch reply.Code {
+	case http.StatusUnauthorized:
+		a.Warn("The agent wants a user name and a password: set ctl.authentication, or restapi.authentication, as in the agent's file.")
+	case http.StatusForbidden:
+		a.Warn("The agent refuses this host or certificate: look at restapi.allowlist and restapi.verify_client in its file.")
+	}
 }
 
 // order calls a member; limit 0 is none.

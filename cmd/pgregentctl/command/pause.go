@@ -63,6 +63,7 @@ func (a *app) setPause(ctx context.Context, on, wait bool, args []string) error 
 		if reply.Code != http.StatusOK {
 			a.refused = true
 			a.Printf("Failed: %s cluster management status code=%d, (%s)", verb, reply.Code, reply.Text)
+			a.hint(reply)
 			return nil
 		}
 		if wait {

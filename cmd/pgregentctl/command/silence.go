@@ -61,7 +61,7 @@ func (a *app) afterSilence(ctx context.Context, h *handover, k *access.Cluster, 
 			a.Printf("%s Successfully %s to %q (the answer was lost)", a.stamp(), strings.ToLower(done), leader)
 		}
 	case now.Failover.Pending() && now.Failover.Version != before.Failover.Version:
-		a.Printf("%s The request is in ZooKeeper and waits for a leader (the answer was lost)", a.stamp())
+		a.Printf("%s The request is in ZooKeeper (the answer was lost)", a.stamp())
 	default:
 		a.Warn("Failing over to DCS")
 		a.Printf("%s Could not %s using Patroni api, falling back to DCS", a.stamp(), h.action)

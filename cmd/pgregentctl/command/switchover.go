@@ -229,6 +229,7 @@ func (a *app) request(ctx context.Context, h *handover, k *access.Cluster, view 
 	}
 	a.refused = true
 	a.Printf("%s failed, details: %d, %s", capital(h.action), reply.Code, reply.Text)
+	a.hint(reply)
 	return nil
 }
 
