@@ -2,8 +2,6 @@ package access
 
 import (
 	"crypto/tls"
-	"crypto/x509"
-	"errors"
 	"fmt"
 	"net/url"
 	"os"
@@ -11,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/pgregent/pgregent/core/config"
+	"github.com/pgregent/pgregent/rest/certs"
 	"github.com/pgregent/pgregent/rest/client"
 )
 
@@ -135,32 +134,17 @@ func (c *Config) Agents() (*client.Client, error) {
 	return client.New(client.Options{Username: c.Username, Password: c.Password, TLS: settings}), nil
 }
 
+// tls is how agents with https addresses are called.
 func (c *Config) tls() (*tls.Config, error) {
-	settings := &tls.Config{MinVersion: tls.VersionTLS12, InsecureSkipVerify: c.Insecure} //nolint:gosec // asked for by name
-	if c.CACert != "" {
-		text, err := os.ReadFile(c.CACert)
-		if err != nil {
-			return nil, fmt.Errorf("read ctl.cacert: %w", err)
-		}
-		settings.RootCAs = x509.NewCertPool()
-		if !settings.RootCAs.AppendCertsFromPEM(text) {
-			return nil, fmt.Errorf("read ctl.cacert: no certificate in %s", c.CACert)
-		}
-	}
-	if c.CertFile == "" {
-		return settings, nil
-	}
-	if c.KeyPassword != "" {
-		return nil, errors.New("ctl.keyfile_password is not supported: store the key without a password, readable for you alone")
-	}
 	key := c.KeyFile
 	if key == "" {
-		key = c.CertFile
+		key = c.CertFile // one file may hold both
 	}
-	pair, err := tls.LoadX509KeyPair(c.CertFile, key)
+	settings, err := certs.NewClient(certs.ClientOptions{
+		CertFile: c.CertFile, KeyFile: key, KeyPassword: c.KeyPassword, CAFile: c.CACert, VerifyHost: !c.Insecure,
+	})
 	if err != nil {
-		return nil, fmt.Errorf("read ctl.certfile: %w", err)
+		return nil, fmt.Errorf("read the files of the ctl section: %w", err)
 	}
-	settings.Certificates = []tls.Certificate{pair}
 	return settings, nil
 }
