@@ -74,6 +74,8 @@ func TestOperatorsTool(t *testing.T) {
 		r.asPatronictl(args...)
 	}
 
+	r.tool(0, "in_recovery\nTrue\n", "query", lab.Scope, "-U", "postgres", "-r", "replica", "-c", "SELECT pg_is_in_recovery() AS in_recovery")
+	r.tool(0, "ERROR, SQLSTATE: 42601", "query", lab.Scope, "-U", "postgres", "-c", "SELEC")
 	r.tool(0, "HEALTHY", "status")
 	r.tool(0, standby.Name, "whatif", leader.Name)
 	r.tool(1, "fsync is off", "doctor") // the lab's servers are for tests

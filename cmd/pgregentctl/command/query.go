@@ -191,7 +191,7 @@ func (a *app) printAnswer(q *question, answer postgres.Answer) {
 func value(v any) string {
 	switch v := v.(type) {
 	case nil:
-		return ""
+		return "None"
 	case bool:
 		if v {
 			return "True"
