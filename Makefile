@@ -13,11 +13,17 @@ LDFLAGS  = -s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT) -X main.dat
 GOBUILD  = CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)'
 
 .DEFAULT_GOAL := build
-.PHONY: build deps test-deps test unit sim e2e chaos sync-rounds mutants lint fmt fuzz bench demo demo-down clean help bench-rest rest-diff
+.PHONY: build deps test-deps test unit sim e2e chaos sync-rounds mutants lint fmt fuzz bench demo demo-down clean help bench-rest rest-diff man
 
 build: ## build bin/pgregent and bin/pgregentctl
 	$(GOBUILD) -o bin/pgregent ./cmd/pgregent
 	$(GOBUILD) -o bin/pgregentctl ./cmd/pgregentctl
+
+# From the same commands and options that "pgregentctl --help" shows.
+man: build ## the manual pages and shell completions of pgregentctl, in bin/man and bin/completion
+	mkdir -p bin/man bin/completion
+	./bin/pgregentctl man bin/man
+	for shell in bash zsh fish; do ./bin/pgregentctl completion $$shell > bin/completion/pgregentctl.$$shell || exit 1; done
 
 deps: ## install PostgreSQL, ZooKeeper and HAProxy for the tests, if missing
 	./test/deps/install.sh
