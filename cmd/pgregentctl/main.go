@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"runtime"
 	"strings"
 	"syscall"
 	"text/tabwriter"
@@ -44,7 +45,7 @@ func command(out io.Writer) *cobra.Command {
 	t := &tool{out: out}
 	c := &cobra.Command{
 		Use: "pgregentctl", Short: "look at a PostgreSQL cluster and operate it, through the REST API of a member",
-		Version:       fmt.Sprintf("%s (commit %s, built %s)", version, commit, date),
+		Version:       fmt.Sprintf("%s (commit %s of %s, %s)", version, commit, date, runtime.Version()),
 		SilenceErrors: true, SilenceUsage: true,
 	}
 	f := c.PersistentFlags()
