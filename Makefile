@@ -2,6 +2,7 @@
 
 GOFUMPT     = mvdan.cc/gofumpt@v0.12.0
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
+NFPM        = github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.45.0
 
 GO      ?= go
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
@@ -13,7 +14,7 @@ LDFLAGS  = -s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT) -X main.dat
 GOBUILD  = CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)'
 
 .DEFAULT_GOAL := build
-.PHONY: build deps test-deps test unit sim e2e chaos sync-rounds mutants lint fmt fuzz bench demo demo-down clean help bench-rest rest-diff man
+.PHONY: build deps test-deps test unit sim e2e chaos sync-rounds mutants lint fmt fuzz bench demo demo-down clean help bench-rest rest-diff man packages
 
 build: ## build bin/pgregent and bin/pgregentctl
 	$(GOBUILD) -o bin/pgregent ./cmd/pgregent
@@ -102,8 +103,13 @@ demo: deps build bin/pgregent-demo ## start a cluster of three on this machine a
 demo-down: ## end and remove what "make demo" started
 	$(GO) run ./test/demo down
 
+# PKG_SIGN_KEY=file signs them; see packaging/README.md.
+EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || echo 0)
+packages: ## DEB and RPM for amd64 and arm64, list of modules, checksums: into dist/
+	GO="$(GO)" NFPM="$(GO) run $(NFPM)" LDFLAGS="$(LDFLAGS)" VERSION="$(VERSION)" SOURCE_DATE_EPOCH="$(EPOCH)" ./packaging/build.sh
+
 clean: ## remove what was built
-	rm -rf bin
+	rm -rf bin dist
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | \

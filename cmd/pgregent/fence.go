@@ -69,7 +69,7 @@ func spawnFence(path, stateDir string) error {
 // runFence is the life of the fence process.
 func runFence(path string) error {
 	// It ends when its agent is gone and PostgreSQL is safe, not before.
-	signal.Ignore(syscall.SIGHUP, syscall.SIGINT, syscall.SIGTERM, syscall.SIGPIPE)
+	signal.Ignore(syscall.SIGHUP, syscall.SIGINT, syscall.SIGTERM, syscall.SIGPIPE, syscall.SIGUSR1, syscall.SIGUSR2)
 	local, _, err := config.Load(path, os.Environ())
 	if err != nil {
 		return err

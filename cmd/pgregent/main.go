@@ -6,12 +6,14 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"runtime"
 	"strings"
 	"syscall"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
+	"github.com/pgregent/pgregent/core/agent"
 	"github.com/pgregent/pgregent/core/config"
 	"github.com/pgregent/pgregent/core/decide"
 )
@@ -27,6 +29,9 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	err := command().ExecuteContext(ctx)
 	stop()
+	if errors.Is(err, agent.ErrLeft) {
+		os.Exit(exitLeft)
+	}
 	if err != nil {
 		if text := err.Error(); text != "" {
 			fmt.Fprintln(os.Stderr, text)
@@ -47,7 +52,7 @@ func command() *cobra.Command {
 	c := &cobra.Command{
 		Use:           "pgregent CONFIG.yml",
 		Short:         "high-availability agent for one PostgreSQL server",
-		Version:       fmt.Sprintf("%s (commit %s, built %s)", version, commit, date),
+		Version:       fmt.Sprintf("%s (commit %s of %s, %s)", version, commit, date, runtime.Version()),
 		SilenceErrors: true, SilenceUsage: true,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) > 1 {

@@ -44,6 +44,7 @@ type node struct {
 	rest     *rest.Server
 	record   *recording
 	phases   *observability.Phases
+	manager  *serviceManager
 }
 
 // run is the agent's life. It returns nil after an orderly stop.
@@ -64,7 +65,7 @@ func newNode(path string) (*node, error) {
 	if err != nil {
 		return nil, err
 	}
-	n := &node{path: path, log: observability.NewLogger(os.Stderr, local.Log.Level, local.Log.JSON)}
+	n := &node{path: path, manager: newServiceManager(), log: observability.NewLogger(os.Stderr, local.Log.Level, local.Log.JSON)}
 	n.local.Store(local)
 	if err := n.tell(findings, local.Validate()); err != nil {
 		return nil, err
@@ -150,6 +151,7 @@ func (n *node) agentOptions(local *config.Local, pg config.Postgres, cached *clu
 		Interrupted: n.dir.bootstrapping(), Bootstrapping: n.dir.setBootstrapping,
 		CachedConfig: cached, SaveConfig: n.saveDynamic,
 		Store: timedStore{n.store, n.phases}, Postgres: timedPostgres{n.postgres, n.phases}, Pinger: n.postgres.NewPinger(), Logger: n.log,
+		Turned: n.manager.turned,
 	}
 	o.Recorder, o.Former, o.Evidence = n.record, n.record.former, func() agent.Evidence { return roomIn(pg.DataDir) }
 	settings, _ := local.Settings(cached)
@@ -188,12 +190,17 @@ func (n *node) live(ctx context.Context) error {
 	hup := make(chan os.Signal, 1)
 	signal.Notify(hup, syscall.SIGHUP)
 	group.Go(func() { n.reloadOnSignal(edges, hup) })
+	leave := make(chan os.Signal, 1)
+	signal.Notify(leave, leaveSignal)
+	group.Go(func() { n.leaveOnSignal(edges, leave) })
+	group.Go(func() { n.manager.run(edges, ctx.Done(), n.agent.Status) })
 	local := n.local.Load()
 	n.log.Info("pgregent", "version", version, "member", local.Name, "scope", local.Scope, "rest", n.rest.Addr().String(), "zookeeper", local.ZooKeeper.Hosts)
 
 	err := n.agent.Run(ctx)
 	paused := n.agent.Status().Settings.Pause
-	if !errors.Is(err, agent.ErrTwin) && (err != nil || !paused) { // in pause the session stays for the next start
+	stays := errors.Is(err, agent.ErrTwin) || errors.Is(err, agent.ErrLeft) || (err == nil && paused)
+	if !stays { // else the session is for the next start, or another's
 		closing, cancel := context.WithTimeout(edges, closeLimit)
 		if closeErr := n.store.Close(closing); closeErr != nil {
 			n.log.Warn("close ZooKeeper session", "err", closeErr)
@@ -203,6 +210,7 @@ func (n *node) live(ctx context.Context) error {
 	}
 	stopEdges()
 	signal.Stop(hup)
+	signal.Stop(leave)
 	n.postgres.Close()
 	group.Wait()
 	if err == nil && !paused {

@@ -65,6 +65,10 @@ type Options struct {
 	Promised    decide.Promise
 	SavePromise func(p decide.Promise, after time.Duration) error
 
+	// Turned is called by the loop after each complete round; it must not
+	// block. It may be nil.
+	Turned func()
+
 	// Clock reads the boot-time clock; nil means lease.Now. The simulation
 	// has another, which can stand still for one node.
 	Clock func() lease.Instant
@@ -177,7 +181,8 @@ func (a *Agent) Wake() {
 }
 
 // Run turns the loop until ctx ends; then it stops PostgreSQL in order and
-// releases the lock (unless the cluster is paused) and returns nil. It
+// releases the lock (unless the cluster is paused) and returns nil. After
+// Leave it ends with ErrLeft. It
 // returns an error that wraps ErrFatal when this node must not go on; then
 // PostgreSQL is left as it is.
 func (a *Agent) Run(ctx context.Context) error {
@@ -194,9 +199,15 @@ func (a *Agent) Run(ctx context.Context) error {
 	go a.watcher.run(work)
 	go a.noticeHang(work)
 	for {
+		if a.leaves(ctx) {
+			return ErrLeft
+		}
 		again, err := a.turn(work)
 		if err != nil {
 			return err
+		}
+		if a.o.Turned != nil {
+			a.o.Turned()
 		}
 		timer := time.NewTimer(again)
 		select {

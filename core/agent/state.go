@@ -70,6 +70,10 @@ type state struct {
 
 	scheduled *scheduledRestart
 
+	// leave means that Leave was called; stays is why it has not ended yet.
+	leave bool
+	stays string
+
 	restart *request
 	reinit  *request
 	slots   slotNews
