@@ -1,7 +1,7 @@
 #!/bin/sh
 # Installs what building and testing needs besides Go: the PostgreSQL server,
-# ZooKeeper with a Java runtime, HAProxy, and iproute2 for the tests' network
-# namespaces; with --with-patroni also Patroni's package: an independent client
+# ZooKeeper with a Java runtime, HAProxy, pgBackRest, iproute2 for the tests'
+# network namespaces, and protoc for "make proto"; with --with-patroni also Patroni's package: an independent client
 # of our clusters, and an independent agent for mixed ones. Only what is missing
 # is installed, with apt-get or dnf, through sudo if this is not root.
 #
@@ -56,6 +56,8 @@ missing() {
 	have java || echo java
 	have haproxy || echo haproxy
 	have ip || echo iproute2
+	have protoc || echo protobuf-compiler
+	have pgbackrest || echo pgbackrest
 	[ "$with_patroni" = no ] || has_patroni || echo patroni
 }
 
