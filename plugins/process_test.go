@@ -78,7 +78,7 @@ func flood() {
 		for range 30 {
 			fmt.Fprintln(out, long)
 		}
-		for i := range 200_000 {
+		for i := range 20_000 {
 			fmt.Fprintln(out, "line", i)
 		}
 		fmt.Fprintln(os.Stdout, "printed while it works", long)

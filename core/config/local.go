@@ -41,6 +41,7 @@ func (d *document) local(environ []string) *Local {
 		Bootstrap: d.bootstrap(),
 		Tags:      d.tags(),
 		Log:       d.log(),
+		Plugins:   d.plugins(),
 		where:     d.where,
 		file:      d.name,
 		path:      envValue(environ, "PATH"),

@@ -27,6 +27,8 @@ type Local struct {
 	Bootstrap *Bootstrap
 	Tags      cluster.Tags
 	Log       Log
+	// Plugins are the entries of the plugins section.
+	Plugins []Plugin
 
 	// postgresql is the local postgresql section, the source of Postgres.
 	postgresql *cluster.Object
@@ -118,6 +120,8 @@ type Bootstrap struct {
 	// PostBootstrap is a command line, run once with the connection string
 	// as its last argument; "" for none.
 	PostBootstrap string
+	// Method makes the data directory; nil: initdb does.
+	Method *Method
 }
 
 // Option is a command-line option: --Key, or --Key=Value if HasValue.
@@ -192,4 +196,5 @@ type Postgres struct {
 	PgCtlTimeout   time.Duration
 	// RetryTimeout is the dynamic retry_timeout.
 	RetryTimeout time.Duration
+	Site         Site
 }

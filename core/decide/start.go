@@ -109,6 +109,7 @@ func reinitialize(v View) Decision {
 	src := cloneSource(v)
 	if v.ReinitFromLeader {
 		src = upstream(v.Cluster.LeaderMember())
+		src.Plain = true
 	}
 	return Decision{Verb: Reclone, Upstream: src, Reason: "reinitialize requested; copying " + src.Name}
 }
