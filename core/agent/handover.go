@@ -224,6 +224,7 @@ func (a *Agent) shutdown(ctx context.Context) error {
 		})
 	}
 	a.log.Info("stopping PostgreSQL")
+	defer a.announceStop()
 	if a.o.Store.Lease().Held() && a.s.instance.Running {
 		_, err := a.stopAndRelease(ctx, &job{}, "")
 		if errors.Is(err, errUncleanStop) { // of a standby that held the lock, or a crash: it ends in any case

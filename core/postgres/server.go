@@ -36,6 +36,7 @@ type Server struct {
 	effective func(*cluster.Object) (config.Postgres, []string)
 	bootstrap *config.Bootstrap
 	site      Site
+	reloads   atomic.Int64
 	building  atomic.Pointer[cluster.Build]
 	events    chan struct{}
 	watching  sync.WaitGroup // goroutines that watch postmasters

@@ -24,6 +24,9 @@ type Site interface {
 // Build is the data directory that is being made, nil if none is.
 func (s *Server) Build() *cluster.Build { return s.building.Load() }
 
+// Reloads counts how often the server was told to read its files again.
+func (s *Server) Reloads() int64 { return s.reloads.Load() }
+
 // beforeStopShare is which part of the time that there is for a stop
 // before_stop may use: the stop itself needs some.
 const beforeStopShare = 2
