@@ -77,19 +77,39 @@ func NewHost(o Options) (*Host, error) {
 	if err := h.records.endLeftovers(); err != nil {
 		return nil, err
 	}
-	// The path of a socket has 108 bytes at most, which state_dir may exceed.
-	dir, err := os.MkdirTemp("", "pgregent-")
-	if err != nil {
-		return nil, fmt.Errorf("make directory for sockets: %w", err)
+	if err := h.prepare(); err != nil {
+		return nil, err
 	}
-	h.dir = dir
-	h.launcher = &launcher{log: h.log, dir: dir, cluster: o.Cluster, node: o.Node, note: h.records.note}
-	h.ctx, h.stop = context.WithCancel(context.Background())
-	h.scripts = newScripts(h)
 	for _, s := range o.Standing {
 		h.standing = append(h.standing, h.newStanding(s))
 	}
 	return h, nil
+}
+
+// NewChecker makes a Host that only checks plugins.
+func NewChecker(o Options) (*Host, error) {
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	h := &Host{o: o, log: o.Logger}
+	return h, h.prepare()
+}
+
+// prepare makes the private directory and what needs it.
+func (h *Host) prepare() error {
+	// The path of a socket has 108 bytes at most, which state_dir may exceed.
+	dir, err := os.MkdirTemp("", "pgregent-")
+	if err != nil {
+		return fmt.Errorf("make directory for sockets: %w", err)
+	}
+	h.dir = dir
+	h.launcher = &launcher{log: h.log, dir: dir, cluster: h.o.Cluster, node: h.o.Node}
+	if h.records.dir != "" {
+		h.launcher.note = h.records.note
+	}
+	h.ctx, h.stop = context.WithCancel(context.Background())
+	h.scripts = newScripts(h)
+	return nil
 }
 
 // closeWait is how long Close lets the last events be dealt with.

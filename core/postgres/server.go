@@ -57,8 +57,10 @@ type Server struct {
 	// event.
 	lastHead   controlHead
 	lastStatus string
-	probe      *sql.DB // pool for the status query; nil when closed
-	probeDSN   string
+	// restored is a cluster that a bootstrap method made, until it is ready.
+	restored *restore
+	probe    *sql.DB // pool for the status query; nil when closed
+	probeDSN string
 	// timeline is the newest that the running postmaster was seen on.
 	timeline cluster.Timeline
 	standby  bool // last answer of the running postmaster
