@@ -3,6 +3,8 @@
 GOFUMPT     = mvdan.cc/gofumpt@v0.12.0
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 NFPM        = github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.45.0
+PROTOC_GEN_GO      = google.golang.org/protobuf/cmd/protoc-gen-go@v1.36.12
+PROTOC_GEN_GO_GRPC = google.golang.org/grpc/cmd/protoc-gen-go-grpc@v1.6.2
 
 GO      ?= go
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
@@ -14,7 +16,7 @@ LDFLAGS  = -s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT) -X main.dat
 GOBUILD  = CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)'
 
 .DEFAULT_GOAL := build
-.PHONY: build deps test-deps test unit sim e2e chaos sync-rounds mutants lint fmt fuzz bench demo demo-down clean help bench-rest rest-diff man packages
+.PHONY: build deps test-deps test unit sim e2e chaos sync-rounds mutants lint fmt fuzz bench demo demo-down clean help bench-rest rest-diff man packages proto proto-check plugin-new
 
 build: ## build bin/pgregent and bin/pgregentctl
 	$(GOBUILD) -o bin/pgregent ./cmd/pgregent
@@ -72,6 +74,19 @@ lint: ## go vet, gofumpt, staticcheck, go mod tidy; changes nothing
 	if [ -n "$$unformatted" ]; then echo "not gofumpt-formatted:"; echo "$$unformatted"; exit 1; fi
 	$(GO) run $(STATICCHECK) ./...
 	$(GO) mod tidy -diff
+
+PROTO_OUT ?= plugins/proto
+# The version of protoc is left out: it changes nothing but that comment.
+proto: ## generate the Go code of the plugins' contract
+	@tools=$$(mktemp -d) && trap 'rm -rf "$$tools"' EXIT && \
+	GOBIN=$$tools $(GO) install $(PROTOC_GEN_GO) && GOBIN=$$tools $(GO) install $(PROTOC_GEN_GO_GRPC) && \
+	PATH=$$tools:$$PATH protoc -I plugins/proto --go_out=$(PROTO_OUT) --go_opt=paths=source_relative \
+		--go-grpc_out=$(PROTO_OUT) --go-grpc_opt=paths=source_relative plugin.proto && \
+	sed -i '/^\/\/ .*protoc  *v/d' $(PROTO_OUT)/plugin.pb.go $(PROTO_OUT)/plugin_grpc.pb.go
+
+proto-check: test-deps ## the generated code is what "make proto" makes
+	@out=$$(mktemp -d) && trap 'rm -rf "$$out"' EXIT && $(MAKE) --no-print-directory proto PROTO_OUT=$$out && \
+	for f in plugin.pb.go plugin_grpc.pb.go; do diff -u plugins/proto/$$f $$out/$$f || { echo 'run "make proto"'; exit 1; }; done
 
 fmt: ## format all Go files
 	$(GO) run $(GOFUMPT) -w .

@@ -48,6 +48,16 @@ type Snapshot struct {
 	SpansExported, SpansDropped, RecordsDropped int64
 	// Decisions counts rounds of the loop in which the rule changed.
 	Decisions int64
+
+	// Building means that a data directory is being made: BuildDone of
+	// BuildTotal bytes, 0 if not known.
+	Building              bool
+	BuildDone, BuildTotal int64
+	// Builds and BuildFailures count runs of methods that are plugins,
+	// PluginRestarts plugins that were started again.
+	Builds, BuildFailures, PluginRestarts int64
+	Callbacks, CallbackFailures           int64
+	Routes, RouteFailures                 int64
 }
 
 // Metrics returns the handler of GET /metrics, which calls now once a scrape.
@@ -108,6 +118,16 @@ func describe() []metric {
 		counter("trace_spans_exported_total", "Spans that the collector has taken.", func(s Snapshot) float64 { return float64(s.SpansExported) }),
 		counter("trace_spans_dropped_total", "Spans that never reached the collector.", func(s Snapshot) float64 { return float64(s.SpansDropped) }),
 		counter("records_dropped_total", "Entries of the record of failovers that there was no room for.", func(s Snapshot) float64 { return float64(s.RecordsDropped) }),
+		gauge("building", "1 if a data directory is being made.", func(s Snapshot) float64 { return b(s.Building) }),
+		gauge("build_done_bytes", "How much of the data directory is made, by the method's own count.", func(s Snapshot) float64 { return float64(s.BuildDone) }),
+		gauge("build_size_bytes", "Expected size of the data directory that is being made; 0 if not known.", func(s Snapshot) float64 { return float64(s.BuildTotal) }),
+		counter("builds_total", "Runs of replica and bootstrap methods that are plugins.", func(s Snapshot) float64 { return float64(s.Builds) }),
+		counter("build_failures_total", "Runs of such methods that failed.", func(s Snapshot) float64 { return float64(s.BuildFailures) }),
+		counter("plugin_restarts_total", "Plugins that ended by themselves and were started again.", func(s Snapshot) float64 { return float64(s.PluginRestarts) }),
+		counter("callbacks_total", "Callbacks that were called, scripts and plugins.", func(s Snapshot) float64 { return float64(s.Callbacks) }),
+		counter("callback_failures_total", "Callbacks that failed.", func(s Snapshot) float64 { return float64(s.CallbackFailures) }),
+		counter("routes_total", "Routes told to routers.", func(s Snapshot) float64 { return float64(s.Routes) }),
+		counter("route_failures_total", "Routes that a router did not take.", func(s Snapshot) float64 { return float64(s.RouteFailures) }),
 		counter("decisions_total", "Decisions of the agent that differed from the one before.", func(s Snapshot) float64 { return float64(s.Decisions) }),
 	}
 }

@@ -79,7 +79,7 @@ func command() *cobra.Command {
 		Use: "fence [CONFIG.yml]", Short: "the process that stops PostgreSQL when the lease runs out; the agent starts it", Hidden: true,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error { return runFence(strings.Join(args, "")) },
-	}, &cobra.Command{
+	}, pluginCommand(), &cobra.Command{
 		Use: "rules", Short: "print the table of decisions, in the order in which they are tried", Args: cobra.NoArgs,
 		Run: func(*cobra.Command, []string) { printRules() },
 	})
@@ -108,6 +108,12 @@ func validateConfig(path string, ignorePort bool) error {
 	for _, f := range findings {
 		fmt.Fprintf(os.Stderr, "%s: %s\n", f.Severity, f)
 		failed = failed || f.Severity == config.Error
+	}
+	if local != nil && !failed {
+		if pluginErr := validatePlugins(local); pluginErr != nil {
+			fmt.Fprintf(os.Stderr, "error: %v\n", pluginErr)
+			failed = true
+		}
 	}
 	switch {
 	case failed:

@@ -19,6 +19,12 @@ func (n *node) snapshot() observability.Snapshot {
 		GuardKills: counts.GuardKills, FenceStarts: counts.FenceStarts, Decisions: counts.Decisions,
 		Primary: st.Instance.Ready && st.Instance.Primary(), Running: st.Instance.Running, Paused: st.Settings.Pause,
 	}
+	p := n.host.Counts()
+	s.Builds, s.BuildFailures, s.PluginRestarts = p.Builds, p.BuildFailures, p.Restarts
+	s.Callbacks, s.CallbackFailures, s.Routes, s.RouteFailures = p.Callbacks, p.CallbackFailures, p.Routes, p.RouteFailures
+	if b := n.postgres.Build(); b != nil {
+		s.Building, s.BuildDone, s.BuildTotal = true, b.Done, b.Total
+	}
 	if n.fence != nil {
 		s.FenceReady, s.FenceKills = n.fence.Ready(), int64(n.fence.Last().Kills)
 	}

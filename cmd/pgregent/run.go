@@ -22,6 +22,7 @@ import (
 	"github.com/pgregent/pgregent/core/lease"
 	"github.com/pgregent/pgregent/core/postgres"
 	"github.com/pgregent/pgregent/observability"
+	"github.com/pgregent/pgregent/plugins"
 	"github.com/pgregent/pgregent/rest"
 	"github.com/pgregent/pgregent/zkdcs"
 )
@@ -40,6 +41,7 @@ type node struct {
 	fence    *fenceProcess // nil if there is to be none
 	store    *zkdcs.Store
 	postgres *postgres.Server
+	host     *plugins.Host
 	agent    *agent.Agent
 	rest     *rest.Server
 	record   *recording
@@ -106,8 +108,11 @@ func (n *node) wire(local *config.Local) error {
 	for _, w := range warnings {
 		n.log.Warn("configuration", "finding", w)
 	}
+	if err := n.newHost(local); err != nil {
+		return err
+	}
 	n.postgres = postgres.New(postgres.Options{
-		Config: pg, Bootstrap: local.Bootstrap, Logger: n.log,
+		Config: pg, Bootstrap: local.Bootstrap, Site: n.host, Logger: n.log,
 		Effective: func(dynamic *cluster.Object) (config.Postgres, []string) { return n.local.Load().Postgres(dynamic) },
 	})
 	id := newInstanceID()
@@ -157,6 +162,8 @@ func (n *node) agentOptions(local *config.Local, pg config.Postgres, cached *clu
 	settings, _ := local.Settings(cached)
 	o.Watchdog, o.WatchdogRequired = newWatchdog(local.Watchdog, n.log), local.Watchdog.Mode == config.WatchdogRequired
 	o.Promised, o.SavePromise = n.dir.loadPromise(lease.Now(), settings.TTL), n.dir.savePromise
+	o.Site, o.PrePromote, o.Reloads = n.host, n.postgres.PrePromote, n.postgres.Reloads
+	o.Build, o.WithoutLeader = n.postgres.Build, n.postgres.WithoutLeader
 	if n.fence != nil {
 		o.Fence, o.FenceRequired = n.fence, local.Fence.Mode == config.FenceRequired
 	}
@@ -211,6 +218,7 @@ func (n *node) live(ctx context.Context) error {
 	stopEdges()
 	signal.Stop(hup)
 	signal.Stop(leave)
+	n.host.Close()
 	n.postgres.Close()
 	group.Wait()
 	if err == nil && !paused {

@@ -87,7 +87,11 @@ func (a *Agent) actByJob(ctx context.Context, v decide.View, d decide.Decision) 
 	case decide.Promote:
 		a.promote(ctx, v)
 	case decide.HandOver:
-		a.startJob(ctx, "hand-over", false, func(ctx context.Context, j *job) outcome { return a.handOver(ctx, j, d.Candidate) })
+		route := a.route()
+		a.startJob(ctx, "hand-over", false, func(ctx context.Context, j *job) outcome {
+			a.drainRouters(ctx, route)
+			return a.handOver(ctx, j, d.Candidate)
+		})
 		a.s.job.stopping = true
 	case decide.Demote:
 		a.demote(ctx, d)

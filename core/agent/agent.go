@@ -82,6 +82,15 @@ type Options struct {
 	Recorder Recorder
 	Former   *Former
 	Evidence func() Evidence
+	// Site is nil if nothing is to be told of events. PrePromote may veto a
+	// promotion; Reloads counts the reloads of the server; Build is the data
+	// directory that is being made; WithoutLeader reports that one can be made
+	// without a running server. They may be nil.
+	Site          Site
+	PrePromote    func(context.Context) error
+	Reloads       func() int64
+	Build         func() *cluster.Build
+	WithoutLeader func() bool
 
 	Store    Store
 	Postgres Postgres
@@ -237,6 +246,7 @@ func (a *Agent) turn(ctx context.Context) (time.Duration, error) {
 		return 0, err
 	}
 	a.observePostgres(ctx)
+	a.announce()
 	a.refuseRestartOfNothing()
 	v := a.view()
 	d := decide.Decide(v)

@@ -229,6 +229,7 @@ func (a *Agent) shutdown(ctx context.Context) error {
 		})
 	}
 	a.log.Info("stopping PostgreSQL")
+	defer a.announceStop()
 	if a.o.Store.Lease().Held() && a.s.instance.Running {
 		p := a.story.stopping()
 		_, err := a.stopAndRelease(ctx, &job{pen: p}, "")

@@ -47,7 +47,7 @@ func (a *Agent) publish(ctx context.Context) {
 		st.Cluster = s.cluster
 	}
 	if s.job != nil {
-		st.Job = s.job.kind
+		st.Job, st.Build = s.job.kind, a.build()
 	}
 	a.status.Store(st)
 	a.views.signal()

@@ -77,6 +77,7 @@ type state struct {
 	restart *request
 	reinit  *request
 	slots   slotNews
+	herald  herald
 
 	member      cluster.MemberData
 	memberSetAt lease.Instant
@@ -166,6 +167,7 @@ func (a *Agent) view() decide.View {
 	if s.scheduled != nil {
 		v.Scheduled = &s.scheduled.ScheduledRestart
 	}
+	v.WithoutLeader = a.o.WithoutLeader != nil && a.o.WithoutLeader()
 	v.FollowsTarget = !a.o.Postgres.Wants(decide.Target(v))
 	return v
 }

@@ -39,6 +39,8 @@ type NodeStatus struct {
 	Member MemberData
 	// Job is what long work is under way, "" if none.
 	Job string
+	// Build is the data directory that is being made, nil if none is.
+	Build *Build
 	// Rule and Reason are of the last decision.
 	Rule   string
 	Reason string

@@ -31,9 +31,7 @@ func (d *document) bootstrap() *Bootstrap {
 	if o.Has("users") {
 		d.unknown("bootstrap.users", "is not supported and ignored; create users in post_bootstrap")
 	}
-	if method := d.text("bootstrap.method"); method != "" && method != "initdb" {
-		d.report(Warning, "bootstrap.method", method, "custom bootstrap methods are not supported by this build; initdb is used")
-	}
+	b.Method = d.bootstrapMethod(o)
 	d.checkSettings(b.DCS)
 	return b
 }

@@ -44,6 +44,7 @@ func (d *document) local(environ []string) *Local {
 		Tags:       d.tags(),
 		Log:        d.log(),
 		Tracing:    d.tracing(),
+		Plugins:    d.plugins(),
 		where:      d.where,
 		file:       d.name,
 		path:       envValue(environ, "PATH"),

@@ -58,6 +58,7 @@ var schemaLines = []struct {
 	{"", opaque, "thread_pool_size thread_stack_size"},
 	{"", section, "log restapi ctl zookeeper fence watchdog postgresql bootstrap observability"},
 	{"", textMap, "tags"},
+	{"", mapping, "plugins"},
 
 	{"log", text, "type level"},
 	{"log", opaque, "traceback_level format dateformat static_fields max_queue_size dir file_size file_num mode loggers deduplicate_heartbeat_logs"},
@@ -94,7 +95,10 @@ var schemaLines = []struct {
 	{"postgresql", mapping, "parameters recovery_conf"},
 	{"postgresql", textMap, "bin_name"},
 	{"postgresql", section, "authentication"},
-	{"postgresql", opaque, "name scope config_base_name krbsrvname create_replica_methods create_replica_method callbacks pre_promote before_stop pg_ctl_timeout rewind pg_rewind replication superuser"},
+	{"postgresql", opaque, "name scope config_base_name krbsrvname pg_ctl_timeout rewind pg_rewind replication superuser"},
+	{"postgresql", text, "pre_promote before_stop"},
+	{"postgresql", textList, "create_replica_methods create_replica_method"},
+	{"postgresql", textMap, "callbacks"},
 	{"postgresql", opaque, "parameters_primary parameters_replica parameters_standby_leader pg_hba_primary pg_hba_replica pg_hba_standby_leader pg_ident_primary pg_ident_replica pg_ident_standby_leader"},
 	{"postgresql.authentication", section, "superuser replication rewind"},
 	{"postgresql.authentication.superuser", text, authWords},
@@ -122,9 +126,6 @@ var otherStores = []string{"consul", "etcd", "etcd3", "exhibitor", "kubernetes",
 // protections are keys whose absence of effect would leave open what the
 // operator meant to close.
 var protections = []struct{ path, meaning string }{
-	{"postgresql.pre_promote", "the script is not run, so it cannot veto a promotion"},
-	{"postgresql.before_stop", "the script is not run before a stop"},
-	{"postgresql.callbacks", "the scripts are not run"},
 	{"zookeeper.use_ssl", "the connection to ZooKeeper is not encrypted"},
 	{"zookeeper.set_acls", "znodes are created with an open ACL"},
 }

@@ -31,6 +31,8 @@ type Local struct {
 	Tags      cluster.Tags
 	Log       Log
 	Tracing   Tracing
+	// Plugins are the entries of the plugins section.
+	Plugins []Plugin
 
 	// postgresql is the local postgresql section, the source of Postgres.
 	postgresql *cluster.Object
@@ -122,6 +124,8 @@ type Bootstrap struct {
 	// PostBootstrap is a command line, run once with the connection string
 	// as its last argument; "" for none.
 	PostBootstrap string
+	// Method makes the data directory; nil: initdb does.
+	Method *Method
 }
 
 // Option is a command-line option: --Key, or --Key=Value if HasValue.
@@ -196,4 +200,5 @@ type Postgres struct {
 	PgCtlTimeout   time.Duration
 	// RetryTimeout is the dynamic retry_timeout.
 	RetryTimeout time.Duration
+	Site         Site
 }

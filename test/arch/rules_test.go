@@ -48,8 +48,9 @@ var folders = []folder{
 	// What authors of plugins import has nothing of ours.
 	{"plugins/sdk", []string{"plugins/proto"}},
 	{"plugins/proto", nil},
-	{"plugins/builtin", []string{"plugins/sdk", "plugins/proto"}},
-	{"plugins", append([]string{"plugins/proto"}, layers12...)},
+	{"plugins/script", nil},
+	{"plugins/builtin", []string{"plugins/sdk", "plugins/proto", "plugins/script"}},
+	{"plugins", append([]string{"plugins/proto", "plugins/script"}, layers12...)},
 
 	// Layer 4 wires, and tests look at everything.
 	{"cmd", []string{"core", "rest", "zkdcs", "plugins", "observability", "packaging"}},
@@ -63,7 +64,7 @@ var layers12 = []string{"core/cluster", "core/lease", "core/decide", "core/confi
 
 // testHelpers are packages for tests that lie beside what they start. What is
 // shipped does not import them, nor the testing package.
-var testHelpers = []string{"core/postgres/pgtest", "zkdcs/zktest", "rest/certs/certstest"}
+var testHelpers = []string{"core/postgres/pgtest", "zkdcs/zktest", "rest/certs/certstest", "plugins/sdk/plugintest"}
 
 // owners says which folders may import a foreign module.
 var owners = map[string][]string{

@@ -233,6 +233,9 @@ func (l *Lab) WaitHealthy(limit time.Duration) *Node {
 	return l.Leader()
 }
 
+// Unhealthy says what is missing for a healthy cluster, "" if nothing.
+func (l *Lab) Unhealthy() string { return l.unhealthy() }
+
 // unhealthy says what is missing, "" if nothing.
 func (l *Lab) unhealthy() string {
 	for _, n := range l.Nodes {
