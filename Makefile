@@ -41,8 +41,8 @@ test-deps:
 # after the other.
 test: test-deps ## all tests with the race detector, then the simulation at full speed
 	$(GO) vet ./...
-	$(GO) test -race -shuffle=on -count=1 -p 2 -timeout 45m $$($(GO) list ./... | grep -vE '/test/(chaos|e2e)$$')
-	$(GO) test -race -shuffle=on -count=1 -p 1 -parallel 2 -timeout 45m ./test/e2e ./test/chaos
+	$(GO) test -race -shuffle=on -count=1 -p 2 -timeout 45m $$($(GO) list ./... | grep -vE '/test/(chaos|conformance|e2e)$$')
+	$(GO) test -race -shuffle=on -count=1 -p 1 -parallel 2 -timeout 45m ./test/e2e ./test/chaos ./test/conformance
 	$(GO) test -count=1 ./test/sim
 
 unit: ## the tests that need no server
