@@ -42,6 +42,7 @@ type node struct {
 	postgres *postgres.Server
 	agent    *agent.Agent
 	rest     *rest.Server
+	peers    peers
 }
 
 // run is the agent's life. It returns nil after an orderly stop.
@@ -122,9 +123,12 @@ func (n *node) wire(local *config.Local) error {
 		n.fence = newFence(n.path, local, func() { n.agent.Wake() })
 	}
 	options := n.agentOptions(local, pg, cached, id)
-	if options.Peers, err = newPeers(local, n.log); err != nil {
+	call, err := newClient(local, n.log)
+	if err != nil {
 		return err
 	}
+	n.peers.client.Store(call)
+	options.Peers = &n.peers
 	n.agent = agent.New(options)
 	n.rest = rest.New(rest.Options{
 		Settings: restSettings(local, n.log),
@@ -227,9 +231,7 @@ func (n *node) reload() {
 	n.local.Store(local)
 	ctx, cancel := context.WithTimeout(context.Background(), closeLimit)
 	defer cancel()
-	if err := n.rest.Apply(ctx, restSettings(local, n.log)); err != nil {
-		n.log.Error("reload REST API; its old settings stay in force", "err", err)
-	}
+	n.reloadREST(ctx, local)
 	if err := n.agent.Reload(ctx, local.Tags); err != nil {
 		n.log.Error("reload configuration", "err", err)
 		return

@@ -95,6 +95,8 @@ type Agent struct {
 	// is to be stopped. The guard reads both.
 	writable atomic.Bool
 	paused   atomic.Bool
+	// apiURL is what the member key gives as api_url; a string.
+	apiURL atomic.Value
 	// observed means that the local PostgreSQL has been looked at once.
 	observed atomic.Bool
 	// checkpointPending is set from a promotion until its checkpoint is done.
@@ -150,6 +152,7 @@ func New(o Options) *Agent {
 	a.failsafe = &failsafe{a: a}
 	a.watcher = &watcher{a: a}
 	a.promises.given = o.Promised
+	a.apiURL.Store(o.APIURL)
 	a.s = newState(o)
 	a.publishInitial()
 	return a
