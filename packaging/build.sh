@@ -66,9 +66,6 @@ compile() { # ARCH
 	done
 }
 
-# native ARCH is whether this machine runs its programs.
-native() { [ "$1" = "$($GO env GOHOSTARCH)" ]; }
-
 # helpers writes completions and manual pages by the programs themselves, so
 # for this machine's architecture; they are the same for all.
 helpers() {

@@ -66,19 +66,29 @@ func installedCluster(t *testing.T) *machine {
 	return m
 }
 
+// list is what pgregentctl says of the members: rows of name, role, state.
+func (m *machine) list() (rows [][]string, said string) {
+	said, _ = m.try("pgregentctl -c /etc/pgregent/n1.yml list --format tsv")
+	for line := range strings.Lines(said) {
+		if f := strings.Split(line, "\t"); len(f) > 4 && f[0] == "installed" {
+			rows = append(rows, []string{f[1], f[3], f[4]})
+		}
+	}
+	return rows, said
+}
+
 // leader is the name of the one that leads, "" if none or several do.
 func (m *machine) leader() string {
-	out, _ := m.try("PGREGENTCTL_API=http://127.0.0.1:8001 pgregentctl list")
 	found := ""
-	for line := range strings.Lines(out) {
-		for _, name := range units {
-			if f := strings.Fields(line); len(f) > 2 && strings.Contains(line, " leader ") && strings.Contains(line, name+" ") {
-				if found != "" {
-					return ""
-				}
-				found = name
-			}
+	rows, _ := m.list()
+	for _, r := range rows {
+		if r[1] != "Leader" {
+			continue
 		}
+		if found != "" {
+			return ""
+		}
+		found = r[0]
 	}
 	return found
 }
@@ -87,9 +97,9 @@ func (m *machine) leader() string {
 func (m *machine) healthy(version string) {
 	m.t.Helper()
 	m.wait(90*time.Second, "a healthy cluster of "+version, func() string {
-		out, _ := m.try("PGREGENTCTL_API=http://127.0.0.1:8001 pgregentctl list")
-		if m.leader() == "" || strings.Count(out, "streaming") != 2 {
-			return out
+		rows, said := m.list()
+		if m.leader() == "" || len(rows) != len(units) || strings.Count(said, "streaming") != 2 {
+			return said
 		}
 		for _, name := range units {
 			said, err := m.try("/proc/$(systemctl show -P MainPID pgregent@" + name + ")/exe --version; systemctl is-active pgregent@" + name)
@@ -175,21 +185,21 @@ func TestUpgradeUnderLoadChangesNoServer(t *testing.T) {
 	}
 	m.sh("systemctl reload 'pgregent@*'")
 	m.unchanged("reload", servers, leader)
-	m.write("/etc/pgregent/n1.yml", "scope: [")
-	if out, err := m.try("systemctl reload pgregent@n1"); err == nil {
+	m.write("/etc/pgregent/n2.yml", "scope: [")
+	if out, err := m.try("systemctl reload pgregent@n2"); err == nil {
 		t.Errorf("a reload of a broken file succeeds: %s", out)
 	}
 	// A program that cannot read the configuration does not get the node.
-	m.sh("systemctl kill --kill-who=main --signal=SIGUSR2 pgregent@n1")
+	m.sh("systemctl kill --kill-who=main --signal=SIGUSR2 pgregent@n2")
 	m.wait(30*time.Second, "the refusal to leave", func() string {
-		out, _ := m.try("journalctl -u pgregent@n1 --no-pager | grep -c 'cannot take over'")
+		out, _ := m.try("journalctl -u pgregent@n2 --no-pager | grep -c 'cannot take over'")
 		if strings.TrimSpace(out) == "0" {
 			return "not logged"
 		}
 		return ""
 	})
 	m.unchanged("a broken file", servers, leader)
-	m.write("/etc/pgregent/n1.yml", fmt.Sprintf(memberConfig, "n1", 1))
+	m.write("/etc/pgregent/n2.yml", fmt.Sprintf(memberConfig, "n2", 2))
 	pids := m.sh("systemctl show -P MainPID 'pgregent@*'")
 	m.sh("systemctl kill --kill-who=main --signal=SIGKILL 'pgregent@*'")
 	m.wait(30*time.Second, "other agents", func() string {
