@@ -138,8 +138,15 @@ func TestTheWinnerTellsEveryPhase(t *testing.T) {
 	k.lead(11)
 	k.a.story.acquired(p, true, nil)
 	k.turn(time.Millisecond, func(v *decide.View) { v.Cluster.Leader = &cluster.Leader{Name: "b", Epoch: 11} }, decide.Decision{Verb: decide.Promote, Rule: "promote", Reason: "holds the lock"})
-	k.work("promote", 100*time.Millisecond, nil)
+	promotion := &job{kind: "promote", pen: k.a.story.job("promote")}
+	k.turn(90*time.Millisecond, func(v *decide.View) { // seen before the job says so
+		v.Job = &decide.Job{Kind: "promote"}
+		v.Instance = cluster.Instance{Running: true, Ready: true, Timeline: 2, WriteLSN: 110}
+	}, waits("job"))
+	k.now = k.now.Add(10 * time.Millisecond)
+	k.a.story.jobDone(promotion, nil)
 	k.turn(10*time.Millisecond, func(v *decide.View) {
+		v.Job = nil
 		v.Instance = cluster.Instance{Running: true, Ready: true, Timeline: 2, WriteLSN: 110}
 	}, decide.Decision{Verb: decide.Lead, Rule: "lead"})
 	h := k.a.story.during(record.History)

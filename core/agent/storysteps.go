@@ -336,7 +336,8 @@ func (s *story) advanceWinner(v decide.View, d decide.Decision) {
 		in.race.add("won", "lsn", v.Instance.Position().String())
 		in.race.close(s.acquiredAt(v.Now), nil)
 	}
-	if in.whole || !v.Instance.Ready || !v.Instance.Primary() {
+	promoting := v.Job != nil && v.Job.Kind == "promote" // its end is told before
+	if in.whole || promoting || !v.Instance.Ready || !v.Instance.Primary() {
 		return
 	}
 	if in.write != nil {
@@ -367,7 +368,9 @@ func (s *story) advanceFollower(v decide.View, d decide.Decision, leader string)
 		in.follow = s.phase(record.Follow, v.Now, d)
 	}
 	s.addDecision(in.follow, d)
-	in.follow.e.Rule, in.follow.e.Reason = d.Rule, d.Reason
+	if v.Job == nil { // else the rule is that there is work
+		in.follow.e.Rule, in.follow.e.Reason = d.Rule, d.Reason
+	}
 	m := v.Cluster.LeaderMember()
 	primary := m != nil && m.Data.IsPrimary() && m.Data.Timeline > 0
 	if !primary || v.Instance.ReplicationState != "streaming" || !v.Instance.Ready || v.Instance.Timeline < m.Data.Timeline {

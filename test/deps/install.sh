@@ -1,11 +1,19 @@
 #!/bin/sh
 # Installs what building and testing needs besides Go: the PostgreSQL server,
+<<<<<<< HEAD
 # ZooKeeper with a Java runtime, HAProxy, pgBackRest, iproute2 for the tests'
 # network namespaces, and protoc for "make proto"; with --with-patroni also
 # Patroni's package: an independent client of our clusters, and an independent
 # agent for mixed ones; with --with-wrk also wrk, which loads the REST API; with
 # --with-packaging what checks packages. Only what is missing is installed, with
 # apt-get or dnf, through sudo if this is not root.
+=======
+# ZooKeeper with a Java runtime, HAProxy, and iproute2 for the tests' network
+# namespaces; with --with-patroni also Patroni's package: an independent client
+# of our clusters, and an independent agent for mixed ones, and on Debian
+# Prometheus for its promtool. Only what is missing
+# is installed, with apt-get or dnf, through sudo if this is not root.
+>>>>>>> d206589 (observability: alerts with runbooks, dashboards, the guide)
 #
 # No service is started and no database cluster is created: the tests start
 # their own servers. A PostgreSQL, ZooKeeper or HAProxy that runs already is
@@ -65,12 +73,17 @@ missing() {
 	have protoc || echo protobuf-compiler
 	have pgbackrest || echo pgbackrest
 	[ "$with_patroni" = no ] || has_patroni || echo patroni
+<<<<<<< HEAD
 	[ "$with_wrk" = no ] || have wrk || echo wrk
 	if [ "$with_packaging" = yes ]; then
 		for program in lintian rpm debsig-verify debootstrap gpg shellcheck; do
 			have "$program" || echo "$program"
 		done
 	fi
+=======
+	# promtool checks the alerts that we ship; elsewhere that test is skipped.
+	[ "$with_patroni" = no ] || ! have apt-get || have promtool || echo prometheus
+>>>>>>> d206589 (observability: alerts with runbooks, dashboards, the guide)
 }
 
 as_root() {
