@@ -35,7 +35,12 @@ func (s *story) begin(v decide.View, d decide.Decision) {
 
 // ends reports that the verb ends a leadership.
 func ends(v decide.Verb) bool {
-	return v == decide.HandOver || v == decide.Release || v == decide.StepDown || v == decide.Demote || v == decide.Abort
+	return gives(v) || v == decide.Demote || v == decide.Abort
+}
+
+// gives reports that the verb gives the lock away.
+func gives(v decide.Verb) bool {
+	return v == decide.HandOver || v == decide.Release || v == decide.StepDown
 }
 
 // crashLoop is how many crashes within crashWindow are a loop.
@@ -97,6 +102,7 @@ func (s *story) beginOwnEnd(v decide.View, d decide.Decision) {
 		since = v.Lease.Sent
 	}
 	in := s.open(v, s.epoch, s.a.o.Name, since)
+	in.open = !gives(d.Verb) // a demoted leader may come back under the same lock
 	switch {
 	case in.cause != "":
 	case cut:
@@ -258,12 +264,12 @@ func (s *story) advance(v decide.View, d decide.Decision) {
 func (s *story) advanceOld(v decide.View, d decide.Decision) {
 	in := s.in
 	switch {
-	case ends(d.Verb):
+	case gives(d.Verb):
 		s.settle(in, record.Failover)
-	case in.open && v.Job == nil && v.Instance.Ready && v.Instance.Primary():
+	case in.open && !ends(d.Verb) && v.StoreErr == "" && v.Job == nil && v.Instance.Ready && v.Instance.Primary():
 		s.settle(in, record.Restart)
 		in.new = in.old
-		s.writeWhole(in, in.begin, v.Now, d.Rule, "PostgreSQL was started again in place", nil)
+		s.writeWhole(in, in.begin, v.Now, d.Rule, "PostgreSQL is primary again in place", nil)
 		s.in = nil
 	}
 }
