@@ -163,10 +163,22 @@ func (s *story) beginStalled(v decide.View, d decide.Decision) {
 	in := s.open(v, s.epoch, s.a.o.Name, s.looked)
 	in.cause = record.CauseAgentFrozen
 	reason := fmt.Sprintf("this agent stood still for %v", v.Now.Sub(s.looked).Round(100*time.Millisecond))
-	if s.a.o.Fence != nil && s.a.o.Fence.Spent() != 0 {
-		reason += "; the fence stopped PostgreSQL meanwhile"
+	p := s.phase(record.Detect, s.looked, d)
+	p.e.Cause, p.e.Reason = in.cause, reason
+	p.add("decision", "rule", d.Rule, "reason", d.Reason)
+	if s.a.o.Fence == nil {
+		p.close(v.Now, nil)
+		return
 	}
-	s.detected(v, d, reason)
+	go func() { // the fence may be slow to answer
+		killed := s.a.o.Fence.Spent() != 0
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if killed {
+			p.e.Reason = reason + "; the fence stopped PostgreSQL meanwhile"
+		}
+		p.close(v.Now, nil)
+	}()
 }
 
 // beginSeen is of a member that sees another leader's znode gone, or replaced.
