@@ -16,7 +16,7 @@ LDFLAGS  = -s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT) -X main.dat
 GOBUILD  = CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)'
 
 .DEFAULT_GOAL := build
-.PHONY: build deps test-deps test unit sim e2e chaos sync-rounds causes mutants lint fmt fuzz bench demo demo-down clean help bench-rest rest-diff man packages proto proto-check plugin-new test-packages
+.PHONY: build deps test-deps test unit sim e2e chaos sync-rounds causes jaeger mutants lint fmt fuzz bench demo demo-down clean help bench-rest rest-diff man packages proto proto-check plugin-new test-packages
 
 build: ## build bin/pgregent and bin/pgregentctl
 	$(GOBUILD) -o bin/pgregent ./cmd/pgregent
@@ -67,6 +67,11 @@ sync-rounds: test-deps ## kill the leader's node five times in a row in each syn
 
 causes: test-deps ## eleven kinds of fault, one after another: the record of failovers must name each
 	PGREGENT_CAUSES=1 $(GO) test -race -count=1 -timeout 30m -v -run TestTheRecordNamesTheCause ./test/e2e
+
+# It builds for some minutes, without its web page.
+jaeger: test-deps ## build Jaeger, send it a failover and read the trace back
+	./test/deps/jaeger.sh bin/jaeger
+	PGREGENT_JAEGER=$(CURDIR)/bin/jaeger $(GO) test -race -count=1 -timeout 10m -v -run TestJaegerShowsOneTrace ./test/e2e
 
 mutants: ## break the decision core on purpose, one bug at a time: the tests must notice
 	$(GO) run ./test/mutants
