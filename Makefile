@@ -66,11 +66,10 @@ chaos: test-deps ## the fault-injection campaign on own network namespaces
 sync-rounds: test-deps ## kill the leader's node five times in a row in each synchronous mode
 	PGREGENT_SYNC_ROUNDS=5 $(GO) test -race -count=1 -timeout 30m -v -run TestSynchronousModeLosesNothing ./test/e2e
 
-<<<<<<< HEAD
 session: test-deps ## play a session with pgregentctl in tmux and write what the screen shows to its test data
 	mkdir -p cmd/pgregentctl/testdata/session
 	PGREGENT_SESSION=$(CURDIR)/cmd/pgregentctl/testdata/session $(GO) test -count=1 -timeout 20m -v -run TestSession ./test/e2e
-=======
+
 causes: test-deps ## eleven kinds of fault, one after another: the record of failovers must name each
 	PGREGENT_CAUSES=1 $(GO) test -race -count=1 -timeout 30m -v -run TestTheRecordNamesTheCause ./test/e2e
 
@@ -78,7 +77,6 @@ causes: test-deps ## eleven kinds of fault, one after another: the record of fai
 jaeger: test-deps ## build Jaeger, send it a failover and read the trace back
 	./test/deps/jaeger.sh bin/jaeger
 	PGREGENT_JAEGER=$(CURDIR)/bin/jaeger $(GO) test -race -count=1 -timeout 10m -v -run TestJaegerShowsOneTrace ./test/e2e
->>>>>>> wt-obs
 
 mutants: ## break the decision core on purpose, one bug at a time: the tests must notice
 	$(GO) run ./test/mutants
