@@ -88,6 +88,10 @@ lint: ## go vet, gofumpt, staticcheck, go mod tidy; changes nothing
 	$(GO) run $(STATICCHECK) ./...
 	$(GO) mod tidy -diff
 
+DIR ?= ../$(NAME)
+plugin-new: ## NAME=x [DIR=../x]: write a new plugin that builds and passes the conformance suite
+	./plugins/new.sh "$(NAME)" "$(DIR)"
+
 PROTO_OUT ?= plugins/proto
 # The version of protoc is left out: it changes nothing but that comment.
 proto: ## generate the Go code of the plugins' contract
