@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/pgregent/pgregent/core/cluster"
 )
@@ -47,23 +48,43 @@ func (c *keyChecker) section(o *cluster.Object, s *schemaKey, path string) {
 		if v == nil {
 			continue
 		}
-		if sub, ok := v.(*cluster.Object); ok && known.kind == section {
+		if sub, ok := v.(*cluster.Object); ok && known.shape.kind == section {
 			c.section(sub, known, at)
 			continue
 		}
-		c.value(known.kind, at, v)
+		c.value(known, at, v)
+		if known.change == NotSupported {
+			c.doc.report(Warning, at, v, "has no effect in this build: %s", known.doc)
+		}
 	}
 }
 
 // value checks one value that is not null.
-func (c *keyChecker) value(k kind, path string, v any) {
-	if k == text && isBool(v) {
+func (c *keyChecker) value(k *schemaKey, path string, v any) {
+	if k.shape.kind == text && isBool(v) && path != "tags.clonefrom" {
 		c.doc.report(Error, path, v, "must be text: this word is a boolean in YAML, put it in quotes")
 		return
 	}
-	if !k.accepts(v) {
-		c.doc.report(Error, path, v, "%s", k.allowed())
+	if k.shape.accepts(v) {
+		return
 	}
+	severity := Error
+	if k.replaceable(path) {
+		severity = Warning
+	}
+	c.doc.report(severity, path, v, "%s", k.shape.allowed())
+}
+
+// replaceable reports whether a wrong value does no harm: it is not used, or
+// the default is used in its place.
+func (k *schemaKey) replaceable(path string) bool {
+	switch k.shape.kind {
+	case boolean, integer, choice:
+		return k.change == NoEffect || strings.HasPrefix(path, dcsSection+".")
+	case duration:
+		return k.change == NoEffect || k.in != InFile
+	}
+	return false
 }
 
 func isBool(v any) bool {
@@ -72,8 +93,8 @@ func isBool(v any) bool {
 }
 
 // accepts reports whether v, which is not null, fits.
-func (k kind) accepts(v any) bool {
-	switch k {
+func (s shape) accepts(v any) bool {
+	switch s.kind {
 	case opaque:
 		return true
 	case text:
@@ -81,6 +102,13 @@ func (k kind) accepts(v any) bool {
 	case boolean:
 		_, ok := cluster.ParseBool(v)
 		return ok
+	case integer:
+		n, ok := cluster.ParseInt(v)
+		return ok && !isBool(v) && s.within(n)
+	case duration:
+		return s.acceptsDuration(v)
+	case choice:
+		return s.acceptsWord(v)
 	case textList:
 		list, ok := v.([]any)
 		return isScalar(v) || ok && all(list, isScalar)
@@ -92,6 +120,35 @@ func (k kind) accepts(v any) bool {
 	}
 	_, ok := v.(*cluster.Object)
 	return ok
+}
+
+// within reports whether n is inside the limits.
+func (s shape) within(n int64) bool {
+	return s.least == 0 && s.most == 0 || n >= s.least && n <= s.most
+}
+
+func (s shape) acceptsDuration(v any) bool {
+	if n, ok := cluster.ParseInt(v); ok {
+		return !isBool(v) && s.within(n)
+	}
+	d, err := cluster.ParseSeconds(v)
+	unit := time.Second
+	if s.unit == "ms" {
+		unit = time.Millisecond
+	}
+	return err == nil && s.within(int64(d/unit))
+}
+
+// acceptsWord compares in any case. YAML reads on and off as booleans.
+func (s shape) acceptsWord(v any) bool {
+	word := strings.ToLower(cluster.Text(v))
+	if b, ok := v.(bool); ok {
+		word = "off"
+		if b {
+			word = "on"
+		}
+	}
+	return isScalar(v) && slices.Contains(strings.Fields(s.words+" "+s.aliases), word)
 }
 
 func acceptsOptions(v any) bool {
@@ -136,7 +193,9 @@ func (c *keyChecker) unknown(s *schemaKey, path, name string, v any) {
 	case path == "" && name == "citus":
 		c.doc.report(Error, at, v, "Citus groups are not supported by this build")
 	case path == "" && slices.Contains(otherStores, name):
-		c.doc.unknown(at, "this build speaks ZooKeeper; the section has no effect")
+		if v != nil {
+			c.doc.refused(at)
+		}
 	case c.dynamicOnly(path, name):
 		c.doc.unknown(at, "only the dynamic configuration has this key; here it has no effect (first value: bootstrap.dcs.%s)", at)
 	case isMethod(path, v):
@@ -178,25 +237,31 @@ func (c *keyChecker) suggest(s *schemaKey, path, name string) string {
 	if best != "" {
 		return "; did you mean " + join(path, best) + "?"
 	}
-	if other := elsewhere(c.root, "", name); other != "" {
-		return "; did you mean " + other + "?"
+	if others := elsewhere(c.root, "", name); len(others) > 0 {
+		return "; did you mean " + strings.Join(others, " or ") + "?"
 	}
 	return ""
 }
 
-// elsewhere returns the shortest path of a known key with this name.
-func elsewhere(s *schemaKey, path, name string) string {
-	best := ""
+// elsewhere returns the paths of the known keys of a file with this name,
+// the least nested only.
+func elsewhere(s *schemaKey, path, name string) []string {
+	var found []string
 	for _, child := range slices.Sorted(maps.Keys(s.children)) {
-		at := join(path, child)
-		if child != name {
-			at = elsewhere(s.children[child], at, name)
-		}
-		if at != "" && (best == "" || len(at) < len(best)) {
-			best = at
+		if at := join(path, child); child == name {
+			found = append(found, at)
+		} else if at != dcsSection {
+			found = append(found, elsewhere(s.children[child], at, name)...)
 		}
 	}
-	return best
+	depth := func(path string) int { return strings.Count(path, ".") }
+	least := 0
+	for i, path := range found {
+		if i == 0 || depth(path) < least {
+			least = depth(path)
+		}
+	}
+	return slices.DeleteFunc(found, func(path string) bool { return depth(path) > least })
 }
 
 // distance is the Levenshtein distance in bytes.

@@ -25,9 +25,8 @@ func Load(path string, environ []string) (*Local, []Finding, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	broken := hasErrors(doc.findings)
 	var local *Local
-	if !broken { // after a syntax error everything else would be missing, too
+	if !doc.unreadable { // after a syntax error everything else would be missing, too
 		doc.checkKeys()
 		local = doc.local(environ)
 	}
@@ -120,6 +119,7 @@ func isConfigFile(name string) bool {
 // patch merges another file over d.
 func (d *document) patch(other *document) {
 	d.findings = append(d.findings, other.findings...)
+	d.unreadable = d.unreadable || other.unreadable
 	d.root.Patch(other.root)
 	for path, pos := range other.where {
 		d.where[path] = pos

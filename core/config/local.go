@@ -190,12 +190,7 @@ func (d *document) zooKeeper() ZooKeeper {
 			d.report(Error, hosts, v, "%v", err)
 		}
 	}
-	if v := d.lookup("zookeeper.tick_time"); v != nil {
-		t, ok := parseTick(v)
-		if !ok || t < minTickTime || t > maxTickTime {
-			d.report(Error, "zookeeper.tick_time", v,
-				"must be the ensemble's tickTime in milliseconds, or with a unit (2s), from 50 to 60000")
-		}
+	if t, ok := parseTick(d.lookup("zookeeper.tick_time")); ok {
 		z.TickTime = t
 	}
 	o, _ := d.lookup("zookeeper.auth_data").(*cluster.Object)
@@ -215,22 +210,12 @@ const defaultTakeoverWait = 5 * time.Second
 func (d *document) fence() Fence {
 	f := Fence{Mode: FenceRequired, TakeoverWait: defaultTakeoverWait}
 	if v := d.lookup("fence.mode"); v != nil {
-		mode := FenceMode(strings.ToLower(cluster.Text(v)))
-		if on, isBool := cluster.ParseBool(v); isBool && !on { // YAML reads off as false
-			mode = FenceOff
-		}
-		switch mode {
-		case FenceRequired, FencePreferred, FenceOff:
-			f.Mode = mode
-		default:
-			d.report(Error, "fence.mode", v, "must be required, preferred or off")
+		f.Mode = FenceMode(strings.ToLower(cluster.Text(v)))
+		if isBool(v) { // YAML reads off as false
+			f.Mode = FenceOff
 		}
 	}
-	if v := d.lookup("fence.takeover_wait"); v != nil {
-		wait, err := cluster.ParseSeconds(v)
-		if err != nil || wait < 0 || wait > time.Hour {
-			d.report(Error, "fence.takeover_wait", v, "must be a number of seconds, or a number with a unit (5s, 500ms)")
-		}
+	if wait, err := cluster.ParseSeconds(d.lookup("fence.takeover_wait")); err == nil {
 		f.TakeoverWait = wait
 	}
 	return f
@@ -251,7 +236,7 @@ func (d *document) tags() cluster.Tags {
 	for _, name := range []string{"nofailover", "nosync", "noloadbalance", "nostream"} {
 		if v := o.Get(name); v != nil {
 			if _, ok := cluster.ParseBool(v); !ok {
-				d.report(Error, "tags."+name, v, "%s", boolean.allowed())
+				d.report(Error, "tags."+name, v, "%s", is(boolean).allowed())
 			}
 		}
 	}
@@ -273,7 +258,11 @@ func (d *document) tags() cluster.Tags {
 }
 
 func (d *document) log() Log {
-	l := Log{JSON: d.text("log.type") == "json"}
+	form := d.text("log.type")
+	l := Log{JSON: form == "json"}
+	if form != "json" && form != "plain" && form != "" {
+		d.report(Warning, "log.type", form, "must be plain or json; plain is used")
+	}
 	v := d.lookup("log.level")
 	if v == nil || v == "" {
 		return l

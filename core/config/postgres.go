@@ -117,7 +117,7 @@ func (m *merger) boolean(key string) bool {
 	}
 	b, ok := cluster.ParseBool(v)
 	if !ok {
-		m.warnf("postgresql.%s: %s; false is used", key, boolean.allowed())
+		m.warnf("postgresql.%s: %s; false is used", key, is(boolean).allowed())
 	}
 	return b
 }
