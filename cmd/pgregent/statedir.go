@@ -129,7 +129,11 @@ func (d *stateDir) setBootstrapping(now bool) error {
 
 func (d *stateDir) bootstrapPath() string { return filepath.Join(d.dir, "bootstrapping") }
 
-func (d *stateDir) dynamicPath() string { return filepath.Join(d.dataDir, "patroni.dynamic.json") }
+func (d *stateDir) dynamicPath() string { return filepath.Join(d.dataDir, dynamicFile) }
+
+// dynamicFile is the name under which either agent finds the last dynamic
+// configuration in the data directory.
+const dynamicFile = "patroni.dynamic.json"
 
 // loadDynamic reads the cached dynamic configuration; nil if there is none.
 func (d *stateDir) loadDynamic() *cluster.Object {

@@ -230,7 +230,7 @@ func isMethod(path string, v any) bool {
 func (c *keyChecker) suggest(s *schemaKey, path, name string) string {
 	best, bestDistance := "", 1+max(1, len(name)/3)
 	for _, known := range slices.Sorted(maps.Keys(s.children)) {
-		if d := distance(strings.ToLower(name), known); d < bestDistance {
+		if d := Distance(strings.ToLower(name), known); d < bestDistance {
 			best, bestDistance = known, d
 		}
 	}
@@ -264,8 +264,8 @@ func elsewhere(s *schemaKey, path, name string) []string {
 	return slices.DeleteFunc(found, func(path string) bool { return depth(path) > least })
 }
 
-// distance is the Levenshtein distance in bytes.
-func distance(a, b string) int {
+// Distance is the Levenshtein distance in bytes.
+func Distance(a, b string) int {
 	row := make([]int, len(b)+1)
 	for j := range row {
 		row[j] = j
@@ -286,14 +286,4 @@ func distance(a, b string) int {
 }
 
 // lookup returns the value at a dotted path, or nil.
-func (d *document) lookup(path string) any {
-	var v any = d.root
-	for part := range strings.SplitSeq(path, ".") {
-		o, ok := v.(*cluster.Object)
-		if !ok {
-			return nil
-		}
-		v = o.Get(part)
-	}
-	return v
-}
+func (d *document) lookup(path string) any { return lookup(d.root, path) }

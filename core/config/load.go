@@ -21,6 +21,25 @@ import (
 // *InvalidError if the configuration was read and cannot be used; Local is nil
 // then.
 func Load(path string, environ []string) (*Local, []Finding, error) {
+	local, findings, err := Examine(path, environ)
+	if err != nil {
+		return nil, nil, err
+	}
+	if !hasErrors(findings) {
+		return local, findings, nil
+	}
+	bad := &InvalidError{}
+	for _, f := range findings {
+		if f.Severity == Error {
+			bad.Findings = append(bad.Findings, f)
+		}
+	}
+	return nil, findings, bad
+}
+
+// Examine is Load for who looks for further findings in a configuration that
+// cannot be used: Local is nil only if not all of it could be read.
+func Examine(path string, environ []string) (*Local, []Finding, error) {
 	doc, err := readSources(path, environ)
 	if err != nil {
 		return nil, nil, err
@@ -30,19 +49,15 @@ func Load(path string, environ []string) (*Local, []Finding, error) {
 		doc.checkKeys()
 		local = doc.local(environ)
 	}
-	slices.SortStableFunc(doc.findings, func(a, b Finding) int {
+	SortFindings(doc.findings)
+	return local, doc.findings, nil
+}
+
+// SortFindings sorts by file and line.
+func SortFindings(list []Finding) {
+	slices.SortStableFunc(list, func(a, b Finding) int {
 		return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line))
 	})
-	if !hasErrors(doc.findings) {
-		return local, doc.findings, nil
-	}
-	bad := &InvalidError{}
-	for _, f := range doc.findings {
-		if f.Severity == Error {
-			bad.Findings = append(bad.Findings, f)
-		}
-	}
-	return nil, doc.findings, bad
 }
 
 func hasErrors(findings []Finding) bool {

@@ -41,6 +41,7 @@ func (d *document) local(environ []string) *Local {
 		Bootstrap: d.bootstrap(),
 		Tags:      d.tags(),
 		Log:       d.log(),
+		root:      d.root,
 		where:     d.where,
 		file:      d.name,
 		path:      envValue(environ, "PATH"),

@@ -30,6 +30,8 @@ type Local struct {
 
 	// postgresql is the local postgresql section, the source of Postgres.
 	postgresql *cluster.Object
+	// root is all that was read, the environment included.
+	root *cluster.Object
 	// where and file tell findings where keys were written.
 	where map[string]position
 	file  string

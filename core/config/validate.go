@@ -39,6 +39,9 @@ func (l *Local) Validate(checks ...Check) []Finding {
 	if slices.Contains(checks, PortsFree) {
 		v.ports()
 	}
+	if slices.Contains(checks, ZooKeeperAnswers) {
+		v.reachable()
+	}
 	return v.findings
 }
 

@@ -150,3 +150,27 @@ func TestUnfinishedDataDirectoryIsNoError(t *testing.T) {
 		t.Error("the mark of an interrupted copy is not seen")
 	}
 }
+
+func TestValidateZooKeeper(t *testing.T) {
+	up, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer up.Close()
+	down, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = down.Close()
+	l := newHost(t).load(t, "")
+	l.ZooKeeper.Hosts = []string{up.Addr().String(), down.Addr().String()}
+	var told []string
+	for _, f := range l.Validate(ZooKeeperAnswers) {
+		if f.Key == "zookeeper.hosts" {
+			told = append(told, f.Value)
+		}
+	}
+	if len(told) != 1 || !strings.Contains(told[0], down.Addr().String()) {
+		t.Errorf("got %q, want the server that is down only", told)
+	}
+}

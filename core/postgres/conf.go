@@ -143,8 +143,9 @@ func (s *Server) writeConfFor(ctx context.Context, which func() role) (changed b
 	if err != nil {
 		return false, err
 	}
-	params, warnings := usable(wanted(cfg, include), known, major)
-	s.warn("parameters", warnings)
+	params, unusable := usable(wanted(cfg, include), known, major)
+	params, cfg, refused := s.accepted(ctx, params, cfg)
+	s.warn("parameters", sentences(append(unusable, refused...)))
 	params = s.withSyncNames(params, cfg)
 	if r.up != nil {
 		if err := s.writePassFor(*r.up); err != nil {

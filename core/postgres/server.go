@@ -67,6 +67,7 @@ type Server struct {
 	control   controlCache
 	segment   uint64
 	gucs      gucCache
+	refused   refusalCache
 }
 
 // New makes a Server. It touches nothing until a method is called.

@@ -39,6 +39,17 @@ const pipeWait = time.Second
 // are ended. It dies with the agent: a copy must not go on while a new agent
 // looks at the directory.
 func (s *Server) tool(ctx context.Context, t tool) (string, error) {
+	out, _, err := s.run(ctx, t)
+	return out, err
+}
+
+// toolOutput is tool; the text is what the program wrote to standard error.
+func (s *Server) toolOutput(ctx context.Context, t tool) (string, error) {
+	_, said, err := s.run(ctx, t)
+	return said, err
+}
+
+func (s *Server) run(ctx context.Context, t tool) (out, complaints string, err error) {
 	path := t.path
 	if path == "" {
 		path = s.binary(t.name)
@@ -60,24 +71,25 @@ func (s *Server) tool(ctx context.Context, t tool) (string, error) {
 	// The death signal is tied to the thread that starts the program.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	err := cmd.Run()
+	err = cmd.Run()
 	if cmd.Process != nil && ctx.Err() != nil {
 		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) // what ignored SIGTERM; gone is fine
 	}
+	out, complaints = stdout.String(), stderr.String()
 	if err == nil {
-		return stdout.String(), nil
+		return out, complaints, nil
 	}
 	if cause := context.Cause(ctx); cause != nil {
 		err = cause
 	}
-	said := stderr.String()
+	said := complaints
 	if strings.TrimSpace(said) == "" {
-		said = stdout.String()
+		said = out
 	}
 	if said = tail(said); said != "" {
-		return stdout.String(), fmt.Errorf("run %s: %w: %s", filepath.Base(path), err, said)
+		return out, complaints, fmt.Errorf("run %s: %w: %s", filepath.Base(path), err, said)
 	}
-	return stdout.String(), fmt.Errorf("run %s: %w", filepath.Base(path), err)
+	return out, complaints, fmt.Errorf("run %s: %w", filepath.Base(path), err)
 }
 
 // tail is the last lines of a program's output on one line.
