@@ -118,7 +118,8 @@ func (i *inspector) all(ctx context.Context) error {
 
 // parameters are those that somebody set for this server.
 func (i *inspector) parameters(ctx context.Context) error {
-	rows, err := i.db.QueryContext(ctx, `SELECT name, current_setting(name) FROM pg_catalog.pg_settings
+	rows, err := i.db.QueryContext(ctx, `SELECT name,
+ CASE WHEN vartype = 'string' THEN setting ELSE current_setting(name) END FROM pg_catalog.pg_settings
 WHERE context <> 'internal' AND source IN ('configuration file', 'command line', 'environment variable') ORDER BY name`)
 	if err != nil {
 		return err

@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"fmt"
+	"net/url"
 	"os"
 	"slices"
 	"strings"
@@ -25,8 +26,11 @@ func TestInspect(t *testing.T) {
 	if err := s.Start(t.Context(), cluster.StartOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	url := fmt.Sprintf("postgres://%s:%s@127.0.0.1:%d/postgres", cfg.Superuser.Username, cfg.Superuser.Password, cfg.Port)
-	r, major, err := Inspect(t.Context(), url)
+	at := func(password string) string {
+		u := url.URL{Scheme: "postgres", User: url.UserPassword(cfg.Superuser.Username, password), Host: fmt.Sprintf("127.0.0.1:%d", cfg.Port), Path: "/postgres"}
+		return u.String()
+	}
+	r, major, err := Inspect(t.Context(), at(cfg.Superuser.Password))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -42,8 +46,7 @@ func TestInspect(t *testing.T) {
 	if info, err := os.Stat(r.BinDir + "/postgres"); err != nil || info.Mode()&0o111 == 0 {
 		t.Errorf("bin_dir %q: %v", r.BinDir, err)
 	}
-	wrong := strings.Replace(url, cfg.Superuser.Password, "s3cret", 1)
-	if _, _, err := Inspect(t.Context(), wrong); err == nil || strings.Contains(err.Error(), "s3cret") {
+	if _, _, err := Inspect(t.Context(), at("s3cret")); err == nil || strings.Contains(err.Error(), "s3cret") {
 		t.Errorf("a wrong password: got %v", err)
 	}
 	if _, _, err := Inspect(t.Context(), "postgres://a:s3cret@h:port:port/x"); err == nil || strings.Contains(err.Error(), "s3cret") {
