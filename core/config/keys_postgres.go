@@ -25,11 +25,11 @@ var credentialKeys = func() []keyRow {
 // postgresLocalKeys are the keys of postgresql that count only in the file.
 var postgresLocalKeys = []keyRow{
 	{"listen", is(text), "", AtRestart, "hosts[:port] for listen_addresses and port; several hosts are separated by commas."},
-	{"connect_address", is(text), "", AtAgentRestart, "host:port at which members and clients reach this server; default the first address of listen."},
-	{"proxy_address", is(text), "", AtAgentRestart, "host:port of a proxy before this server, published as proxy_url."},
+	{"connect_address", is(text), "", AtReload, "host:port at which members and clients reach this server; default the first address of listen."},
+	{"proxy_address", is(text), "", AtReload, "host:port of a proxy before this server, published as proxy_url."},
 	{"data_dir", is(text), "", AtAgentRestart, "The data directory; made by the agent if it does not exist."},
 	{"config_dir", is(text), "", AtAgentRestart, "Directory of postgresql.conf, pg_hba.conf and pg_ident.conf; default data_dir."},
-	{"pgpass", is(text), "", AtReload, "Password file that the agent writes for its own use; default pgpass in the home directory."},
+	{"pgpass", is(text), "", AtAgentRestart, "Password file that the agent writes for its own use; default pgpass in the home directory."},
 	{"name", is(text), "", AtAgentRestart, "Name of the member in the layout before Patroni 1.0."},
 	{"scope", is(text), "", NoEffect, "Copied there by Patroni; the top-level key counts."},
 	{"replication", is(opaque), "", AtReload, "Replication user in the layout before Patroni 1.0; use authentication.replication."},

@@ -264,6 +264,10 @@ func (d *document) log() Log {
 	if form != "json" && form != "plain" && form != "" {
 		d.report(Warning, "log.type", form, "must be plain or json; plain is used")
 	}
+	fields, _ := d.lookup("log.static_fields").(*cluster.Object)
+	for name, v := range fields.All() {
+		l.Fields = append(l.Fields, Parameter{name, cluster.Text(v)})
+	}
 	v := d.lookup("log.level")
 	if v == nil || v == "" {
 		return l

@@ -134,6 +134,8 @@ type Log struct {
 	Level slog.Level
 	// JSON selects one JSON object a line instead of text.
 	JSON bool
+	// Fields are added to each record.
+	Fields []Parameter
 }
 
 // Credentials are one entry of postgresql.authentication.

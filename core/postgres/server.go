@@ -68,6 +68,7 @@ type Server struct {
 	segment   uint64
 	gucs      gucCache
 	refused   refusalCache
+	force     bool // the next Configure reloads, whatever it finds
 }
 
 // New makes a Server. It touches nothing until a method is called.
