@@ -58,10 +58,11 @@ func (d *document) checkSettings(dcs *cluster.Object) {
 func (d *document) replaceFinding(path, message string) {
 	pos := d.where[path]
 	f := Finding{Severity: Warning, File: cmp.Or(pos.file, d.name), Line: pos.line, Key: path, Message: message}
-	i := slices.IndexFunc(d.findings, func(old Finding) bool { return old.Key == path && old.Severity == Warning })
-	if i < 0 {
+	i := slices.IndexFunc(d.findings, func(old Finding) bool { return old.Key == path })
+	switch {
+	case i < 0:
 		d.findings = append(d.findings, f)
-		return
+	case d.findings[i].Severity == Warning:
+		d.findings[i] = f
 	}
-	d.findings[i] = f
 }

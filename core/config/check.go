@@ -228,14 +228,11 @@ func isMethod(path string, v any) bool {
 // suggest returns "; did you mean X?" for the nearest known name beside
 // name, or else for the same name in another section.
 func (c *keyChecker) suggest(s *schemaKey, path, name string) string {
-	best, bestDistance := "", 1+max(1, len(name)/3)
-	for _, known := range slices.Sorted(maps.Keys(s.children)) {
-		if d := Distance(strings.ToLower(name), known); d < bestDistance {
-			best, bestDistance = known, d
-		}
-	}
-	if best != "" {
+	if best := nearestName(name, slices.Sorted(maps.Keys(s.children))); best != "" {
 		return "; did you mean " + join(path, best) + "?"
+	}
+	if path == "postgresql" && isControlled(name) {
+		return "; did you mean " + join(dcsSection, "postgresql.parameters."+name) + "?"
 	}
 	if others := elsewhere(c.root, "", name); len(others) > 0 {
 		return "; did you mean " + strings.Join(others, " or ") + "?"
@@ -264,25 +261,40 @@ func elsewhere(s *schemaKey, path, name string) []string {
 	return slices.DeleteFunc(found, func(path string) bool { return depth(path) > least })
 }
 
-// Distance is the Levenshtein distance in bytes.
+// Distance counts the letters that were left out, added, replaced, or
+// exchanged with their neighbour, between two names of ASCII letters.
 func Distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
+	before, last := make([]int, len(b)+1), make([]int, len(b)+1)
+	for j := range last {
+		last[j] = j
 	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			substitute := diagonal
-			if a[i] != b[j] {
-				substitute++
+	for i := 1; i <= len(a); i++ {
+		row := make([]int, len(b)+1)
+		row[0] = i
+		for j := 1; j <= len(b); j++ {
+			replaced := last[j-1]
+			if a[i-1] != b[j-1] {
+				replaced++
 			}
-			diagonal = row[j+1]
-			row[j+1] = min(substitute, row[j]+1, row[j+1]+1)
+			row[j] = min(replaced, last[j]+1, row[j-1]+1)
+			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
+				row[j] = min(row[j], before[j-2]+1)
+			}
+		}
+		before, last = last, row
+	}
+	return last[len(b)]
+}
+
+// nearestName returns the name that is written nearly like name, "" if none is.
+func nearestName(name string, known []string) string {
+	best, bestDistance := "", 1+max(1, len(name)/3)
+	for _, k := range known {
+		if d := Distance(strings.ToLower(name), strings.ToLower(k)); d < bestDistance {
+			best, bestDistance = k, d
 		}
 	}
-	return row[len(b)]
+	return best
 }
 
 // lookup returns the value at a dotted path, or nil.

@@ -128,7 +128,11 @@ func (d *document) overlay(environ []string, prefix string) {
 	for _, name := range slices.Sorted(maps.Keys(set)) {
 		v, ok := known[name]
 		if !ok {
-			d.findings = append(d.findings, unknownVariable(prefix, name))
+			f := unknownVariable(prefix, name)
+			if near := nearestName(name, slices.Sorted(maps.Keys(known))); near != "" && f.Severity == Warning {
+				f.Message += "; did you mean " + prefix + near + "?"
+			}
+			d.findings = append(d.findings, f)
 			continue
 		}
 		value, ok := v.parse(set[name])

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -178,12 +179,15 @@ func (r *yamlReader) value(node *yaml.Node, path string, depth int) any {
 	return r.scalar(node, path)
 }
 
+// plainTags are the types of YAML that a scalar may be given by name.
+var plainTags = []string{"!!int", "!!float", "!!bool", "!!null", "!!timestamp"}
+
 func (r *yamlReader) scalar(node *yaml.Node, path string) any {
 	tagged := node.Style&yaml.TaggedStyle != 0
 	switch {
 	case tagged && node.ShortTag() == "!!str":
 		return node.Value
-	case tagged && strings.HasPrefix(node.ShortTag(), "!!"):
+	case tagged && slices.Contains(plainTags, node.ShortTag()):
 		return resolvePlain(node.Value)
 	case tagged:
 		r.findingf(Error, node.Line, path, "the tag %s is not allowed; write plain YAML", node.Tag)
