@@ -65,9 +65,16 @@ lint: ## go vet, gofumpt, staticcheck, go mod tidy; changes nothing
 fmt: ## format all Go files
 	$(GO) run $(GOFUMPT) -w .
 
+# Each fuzz target of these packages runs for FUZZTIME.
 FUZZTIME ?= 30s
-fuzz: ## feed random configurations to the parser for FUZZTIME
-	$(GO) test -run '^$$' -fuzz FuzzLoad -fuzztime $(FUZZTIME) -fuzzminimizetime 0x ./core/config
+FUZZED    = ./core/config ./core/postgres ./core/cluster ./zkdcs/zkwire ./rest ./rest/health ./rest/client
+fuzz: ## feed random bytes to every parser, FUZZTIME each
+	@for p in $(FUZZED); do \
+		for t in $$($(GO) test -list '^Fuzz' $$p | grep '^Fuzz'); do \
+			echo "$$p $$t"; \
+			$(GO) test -run '^$$' -fuzz "^$$t$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 0x $$p || exit 1; \
+		done; \
+	done
 
 BENCHTIME ?= 5x
 bench: deps ## the write gap of switchover and crash, an idle agent's cost, REST; beside Patroni if installed

@@ -128,7 +128,7 @@ func goWords(c config.Credentials) []word {
 
 // quoteValue writes a value for postgresql.conf.
 func quoteValue(v string) string {
-	return "'" + strings.NewReplacer("'", "''", `\`, `\\`, "\n", " ", "\r", " ").Replace(v) + "'"
+	return "'" + strings.NewReplacer("'", "''", `\`, `\\`, "\n", `\n`, "\r", `\r`).Replace(v) + "'"
 }
 
 // localHost is the address under which a server with these listen_addresses

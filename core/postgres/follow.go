@@ -171,7 +171,7 @@ func (s *Server) writtenUpstream() *cluster.Upstream {
 // understood ends it.
 func parseConninfo(text string) map[string]string {
 	words := map[string]string{}
-	rest := strings.TrimSpace(text)
+	rest := strings.TrimLeft(text, " ") // a blank at the end may be escaped
 	for {
 		name, after, ok := strings.Cut(rest, "=")
 		if !ok {
