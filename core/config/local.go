@@ -51,7 +51,7 @@ func (d *document) local(environ []string) *Local {
 	l.postgresql = withOldLayout(l.postgresql)
 	d.checkNames(l)
 	d.checkPostgres(l)
-	dataDir := strings.TrimRight(d.text("postgresql.data_dir"), "/")
+	dataDir := absolute(d.text("postgresql.data_dir"))
 	if l.StateDir == "" {
 		l.StateDir = filepath.Join(filepath.Dir(dataDir), ".pgregent-"+l.Name)
 	}
