@@ -86,6 +86,9 @@ func (d *document) checkNames(l *Local) {
 			d.report(Error, n.key, n.value, "must be one path element: no slash, not . or ..")
 		}
 	}
+	if !cluster.PlainName(l.Name) {
+		d.report(Warning, "name", l.Name, "PostgreSQL does not show it as it is in application_name, because it is longer than 63 bytes or not ASCII; this member cannot be a synchronous standby")
+	}
 	if strings.ContainsAny(l.Namespace, "\x00\n") {
 		d.report(Error, "namespace", l.Namespace, "must be a ZooKeeper path")
 	}

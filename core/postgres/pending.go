@@ -91,7 +91,7 @@ func (s *Server) valueInFiles(ctx context.Context, row setting) string {
 func (row setting) waits(cfg config.Postgres) (string, bool) {
 	if wanted, ok := parameter(cfg.Controlled, row.name); ok {
 		switch {
-		case row.name == "hot_standby", row.same(wanted):
+		case row.name == "hot_standby", row.same(wanted), row.name == "cluster_name" && cluster.ShownAs(wanted, row.value):
 			return "", false
 		case row.name == "wal_level" && wanted == "hot_standby" && row.value == "replica":
 			return "", false

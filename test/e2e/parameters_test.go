@@ -23,7 +23,7 @@ var parameters = []struct{ name, json, shown string }{
 	{"random_page_cost", `1.5`, "1.5"},
 	{"log_connections", `true`, "on"},
 	{"log_statement", `"ddl"`, "ddl"}, // an enumeration
-	{"DateStyle", `"SQL, DMY"`, "SQL, DMY"},
+	{"IntervalStyle", `"iso_8601"`, "iso_8601"},
 	{"log_line_prefix", `"it's %m \\ \"q\" "`, `it's %m \ "q" `},
 	{"my.setting", `"é x"`, "é x"}, // of an extension
 	{"hot_standby_feedback", `"on"`, "on"},
@@ -39,7 +39,7 @@ func TestParametersByPatch(t *testing.T) {
 	shrinkConnections(t, l)
 }
 
-func patch(t *testing.T, l *lab.Lab, body string) {
+func patchConfig(t *testing.T, l *lab.Lab, body string) {
 	t.Helper()
 	if code, text, err := l.Leader().Call(http.MethodPatch, "/config", body); err != nil || code != 200 {
 		t.Fatalf("PATCH /config %s: %d %s %v", body, code, text, err)
@@ -52,7 +52,7 @@ func patchReloadable(t *testing.T, l *lab.Lab) {
 		fields = append(fields, fmt.Sprintf("%q: %s", p.name, p.json))
 	}
 	from := time.Now()
-	patch(t, l, `{"postgresql": {"parameters": {`+strings.Join(fields, ", ")+`}}}`)
+	patchConfig(t, l, `{"postgresql": {"parameters": {`+strings.Join(fields, ", ")+`}}}`)
 	l.Wait(patchLimit, "parameters in force on all nodes", func() string {
 		for _, n := range l.Nodes {
 			for _, p := range parameters {
@@ -74,7 +74,7 @@ func patchReloadable(t *testing.T, l *lab.Lab) {
 // refuseBroken: a value that the server would refuse keeps no node from
 // restarting.
 func refuseBroken(t *testing.T, l *lab.Lab) {
-	patch(t, l, `{"postgresql": {"parameters": {"wal_compression": "squeeze", "shared_bufers": "1GB", "vacuum_cost_limit": 77}}}`)
+	patchConfig(t, l, `{"postgresql": {"parameters": {"wal_compression": "squeeze", "shared_bufers": "1GB", "vacuum_cost_limit": 77}}}`)
 	l.Wait(patchLimit, "the good one of three parameters", func() string {
 		for _, n := range l.Nodes {
 			if got, err := n.Query("SHOW vacuum_cost_limit"); got != "77" {
@@ -89,7 +89,7 @@ func refuseBroken(t *testing.T, l *lab.Lab) {
 		return ""
 	})
 	restart(t, l.Standbys()[0])
-	patch(t, l, `{"postgresql": {"parameters": {"wal_compression": null, "shared_bufers": null}}}`)
+	patchConfig(t, l, `{"postgresql": {"parameters": {"wal_compression": null, "shared_bufers": null}}}`)
 }
 
 // pendingOf is the reason for which a node waits for a restart.
@@ -120,12 +120,12 @@ func waitPending(l *lab.Lab, n *lab.Node, want string) {
 }
 
 func patchRestart(t *testing.T, l *lab.Lab) {
-	patch(t, l, `{"postgresql": {"parameters": {"shared_buffers": "20480kB", "max_connections": 120}}}`)
+	patchConfig(t, l, `{"postgresql": {"parameters": {"shared_buffers": "20480kB", "max_connections": 120}}}`)
 	for _, n := range l.Nodes {
 		waitPending(l, n, `{"max_connections":{"old_value":"100","new_value":"120"},"shared_buffers":{"old_value":"128MB","new_value":"20MB"}}`)
 	}
-	patch(t, l, `{"postgresql": {"parameters": {"shared_buffers": null}}}`) // set back: nothing to wait for
-	for _, n := range append(l.Standbys(), l.Leader()) {                    // a growing one: standbys first
+	patchConfig(t, l, `{"postgresql": {"parameters": {"shared_buffers": null}}}`) // set back: nothing to wait for
+	for _, n := range append(l.Standbys(), l.Leader()) {                          // a growing one: standbys first
 		waitPending(l, n, `{"max_connections":{"old_value":"100","new_value":"120"}}`)
 		restart(t, n)
 		waitPending(l, n, "{}")
@@ -138,7 +138,7 @@ func patchRestart(t *testing.T, l *lab.Lab) {
 // shrinkConnections: a standby keeps the primary's value until that has
 // restarted.
 func shrinkConnections(t *testing.T, l *lab.Lab) {
-	patch(t, l, `{"postgresql": {"parameters": {"max_connections": 60}}}`)
+	patchConfig(t, l, `{"postgresql": {"parameters": {"max_connections": 60}}}`)
 	const reason = `{"max_connections":{"old_value":"120","new_value":"60"}}`
 	for _, n := range l.Nodes {
 		waitPending(l, n, reason)
