@@ -161,7 +161,11 @@ func (d *stateDir) saveDynamic(o *cluster.Object) error {
 	if _, err := os.Stat(filepath.Join(d.dataDir, "PG_VERSION")); errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
-	if err := renameio.WriteFile(d.dynamicPath(), []byte(text), 0o600); err != nil {
+	mode := os.FileMode(0o600)
+	if info, err := os.Stat(d.dataDir); err == nil && info.Mode().Perm()&0o050 == 0o050 {
+		mode = 0o640 // as the other files of a directory that the group may read
+	}
+	if err := renameio.WriteFile(d.dynamicPath(), []byte(text), mode, renameio.WithStaticPermissions(mode)); err != nil {
 		return fmt.Errorf("write %s: %w", d.dynamicPath(), err)
 	}
 	d.saved = text
