@@ -30,6 +30,7 @@ func (l *Local) Postgres(dynamic *cluster.Object) (p Postgres, warnings []string
 		Database:      cmp.Or(m.text("database"), "postgres"),
 		CustomConf:    m.text("custom_conf"),
 		UseUnixSocket: m.boolean("use_unix_socket"),
+		KrbSrvName:    m.text("krbsrvname"),
 		UseSlots:      settings.UseSlots,
 		UsePgRewind:   m.boolean("use_pg_rewind"),
 		PgCtlTimeout:  m.pgCtlTimeout(),

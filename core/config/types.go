@@ -170,6 +170,8 @@ type Postgres struct {
 	PgPass          string
 	Database        string
 	UseUnixSocket   bool
+	// KrbSrvName is the Kerberos service name of replication connections.
+	KrbSrvName string
 
 	Superuser   Credentials
 	Replication Credentials

@@ -37,7 +37,7 @@ func recoverySettings(cfg config.Postgres, up *cluster.Upstream, major int) []co
 	for _, p := range withStandbyCluster(cfg, up) {
 		switch {
 		case strings.HasPrefix(p.Name, "recovery_target"), p.Name == "primary_conninfo", p.Name == "primary_slot_name":
-		case p.Name == "promote_trigger_file" && major >= 16, !isRecoveryParameter(p.Name):
+		case p.Name == "promote_trigger_file" && !has(major, promoteTriggerFile), !isRecoveryParameter(p.Name):
 		default:
 			out = append(out, p)
 		}

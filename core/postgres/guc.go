@@ -39,19 +39,8 @@ transaction_read_only wal_consistency_checking zero_damaged_pages`
 // hiddenKnown reports whether a version knows a hidden parameter: a server
 // must not be given one that it does not know.
 func hiddenKnown(name string, major int) bool {
-	switch name {
-	case "force_parallel_mode":
-		return major < 16
-	case "debug_parallel_query":
-		return major >= 16
-	case "trace_recovery_messages":
-		return major < 17
-	case "allow_in_place_tablespaces":
-		return major >= 15
-	case "debug_discard_caches", "remove_temp_files_after_crash":
-		return major >= 14
-	case "restrict_nonsystem_relation_kind":
-		return major >= 17
+	if f, ok := hiddenFeatures[name]; ok {
+		return has(major, f)
 	}
 	return slices.Contains(strings.Fields(hiddenParameters), name)
 }

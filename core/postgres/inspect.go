@@ -96,7 +96,6 @@ func (i *inspector) all(ctx context.Context) error {
 	if super != "on" {
 		return fmt.Errorf("user %s is not a superuser", i.r.Superuser.Username)
 	}
-	const perMajor = 10000 // 150004 is 15.4
 	i.major = number / perMajor
 	i.r.ConfigDir = filepath.Dir(configFile)
 	if err := i.parameters(ctx); err != nil {

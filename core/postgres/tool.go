@@ -136,12 +136,6 @@ func (s *Server) binary(name string) string {
 	return filepath.Join(cfg.BinDir, name)
 }
 
-// oldestVersion and newestVersion bound the supported major versions.
-const (
-	oldestVersion = 13
-	newestVersion = 18
-)
-
 // majorVersion reads PG_VERSION of the data directory: 15 for "15".
 func majorVersion(dataDir string) (int, error) {
 	text, err := os.ReadFile(filepath.Join(dataDir, "PG_VERSION"))
@@ -154,12 +148,4 @@ func majorVersion(dataDir string) (int, error) {
 		return 0, errors.New("read PG_VERSION: " + strconv.Quote(major) + " is not a version")
 	}
 	return v, nil
-}
-
-// supported is the version gate.
-func supported(major int) error {
-	if major < oldestVersion || major > newestVersion {
-		return fmt.Errorf("PostgreSQL %d is not supported, only %d to %d are", major, oldestVersion, newestVersion)
-	}
-	return nil
 }
