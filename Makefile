@@ -13,7 +13,7 @@ LDFLAGS  = -s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT) -X main.dat
 GOBUILD  = CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)'
 
 .DEFAULT_GOAL := build
-.PHONY: build deps test-deps test unit sim e2e chaos sync-rounds mutants lint fmt fuzz bench demo demo-down clean help
+.PHONY: build deps test-deps test unit sim e2e chaos sync-rounds config-diff mutants lint fmt fuzz bench demo demo-down clean help
 
 build: ## build bin/pgregent and bin/pgregentctl
 	$(GOBUILD) -o bin/pgregent ./cmd/pgregent
@@ -51,6 +51,9 @@ chaos: test-deps ## the fault-injection campaign on own network namespaces
 
 sync-rounds: test-deps ## kill the leader's node five times in a row in each synchronous mode
 	PGREGENT_SYNC_ROUNDS=5 $(GO) test -race -count=1 -timeout 30m -v -run TestSynchronousModeLosesNothing ./test/e2e
+
+config-diff: test-deps ## start one server with Patroni and with our agent from the same files, and compare what PostgreSQL made of them
+	PGREGENT_CONFIG_DIFF=all $(GO) test -count=1 -timeout 40m -v -run TestSameParametersAsPatroni ./test/e2e
 
 mutants: ## break the decision core on purpose, one bug at a time: the tests must notice
 	$(GO) run ./test/mutants

@@ -43,7 +43,7 @@ var configCases = []configCase{
     archive_command: "test ! -f '/tmp/a b/%f' && true"
     checkpoint_completion_target: 0.75
     log_connections: yes
-    my.setting: é x`},
+    my.setting: é x`, differs: map[string]string{"set wal_log_hints": "3.0.2 forces it on, 4.0 and pgregent do as configured"}},
 	{name: "defaults", dcs: "ttl: 30"},
 	{name: "local over dynamic", dcs: `postgresql:
   parameters: {work_mem: 8MB, maintenance_work_mem: 32MB, max_connections: 60}`, pg: `  create_replica_methods: [basebackup]
@@ -65,7 +65,10 @@ var configCases = []configCase{
     fsync: maybe
     random_page_cost: -3
     cluster_name: other
-    port: 1`},
+    port: 1`, differs: map[string]string{
+		"set random_page_cost 0": "3.0.2 leaves a value out of range away, 4.1 and pgregent take the limit",
+		"set work_mem 64":        "3.0.2 leaves a value out of range away, 4.1 and pgregent take the limit",
+	}},
 	{name: "recovery settings among the parameters", dcs: `postgresql:
   parameters: {restore_command: 'cp /nowhere/%f %p', recovery_target_timeline: '1', archive_cleanup_command: 'true', recovery_min_apply_delay: 1500}
   recovery_conf: {recovery_end_command: 'true'}`},
@@ -93,8 +96,14 @@ postgresql:
 // alwaysDiffers are settings in which the agents differ on purpose.
 var alwaysDiffers = map[string]string{
 	"set wal_retrieve_retry_interval": "200 ms unless configured: a standby that waits out 5 s cannot be promoted at once",
-	"set cluster_name other":          "neither takes it from the configuration",
+	"pgregent only: set recovery_":    standbyFirst,
+	"pgregent only: set primary_slot": standbyFirst,
+	"pgregent only: set restore_":     standbyFirst,
+	"pgregent only: set archive_cl":   standbyFirst,
 }
+
+// standbyFirst explains recovery settings: a primary does not use them.
+const standbyFirst = "of the start as a standby, before the promotion; Patroni's server has been a primary from its initdb on"
 
 // TestSameParametersAsPatroni starts a server with Patroni and then with our
 // agent, from one file, and compares what PostgreSQL made of it. Only the
