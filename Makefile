@@ -2,6 +2,9 @@
 
 GOFUMPT     = mvdan.cc/gofumpt@v0.12.0
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
+NFPM        = github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.45.0
+PROTOC_GEN_GO      = google.golang.org/protobuf/cmd/protoc-gen-go@v1.36.12
+PROTOC_GEN_GO_GRPC = google.golang.org/grpc/cmd/protoc-gen-go-grpc@v1.6.2
 
 GO      ?= go
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
@@ -13,11 +16,17 @@ LDFLAGS  = -s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT) -X main.dat
 GOBUILD  = CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)'
 
 .DEFAULT_GOAL := build
-.PHONY: build deps test-deps test unit sim e2e chaos sync-rounds config-diff mutants lint fmt fuzz bench demo demo-down clean help
+.PHONY: build deps test-deps test unit sim e2e chaos sync-rounds config-diff mutants lint fmt fuzz bench demo demo-down clean help bench-rest rest-diff man packages proto proto-check plugin-new
 
 build: ## build bin/pgregent and bin/pgregentctl
 	$(GOBUILD) -o bin/pgregent ./cmd/pgregent
 	$(GOBUILD) -o bin/pgregentctl ./cmd/pgregentctl
+
+# From the same commands and options that "pgregentctl --help" shows.
+man: build ## the manual pages and shell completions of pgregentctl, in bin/man and bin/completion
+	mkdir -p bin/man bin/completion
+	./bin/pgregentctl man bin/man
+	for shell in bash zsh fish; do ./bin/pgregentctl completion $$shell > bin/completion/pgregentctl.$$shell || exit 1; done
 
 deps: ## install PostgreSQL, ZooKeeper and HAProxy for the tests, if missing
 	./test/deps/install.sh
@@ -27,9 +36,13 @@ deps: ## install PostgreSQL, ZooKeeper and HAProxy for the tests, if missing
 test-deps:
 	./test/deps/install.sh --with-patroni
 
+# Packages run two at a time, but whole clusters on their own, two at a time in
+# test/e2e: a test mostly waits for servers. The faults of test/chaos come one
+# after the other.
 test: test-deps ## all tests with the race detector, then the simulation at full speed
 	$(GO) vet ./...
-	$(GO) test -race -shuffle=on -count=1 -p 1 -timeout 45m ./...
+	$(GO) test -race -shuffle=on -count=1 -p 2 -timeout 45m $$($(GO) list ./... | grep -vE '/test/(chaos|conformance|e2e)$$')
+	$(GO) test -race -shuffle=on -count=1 -p 1 -parallel 2 -timeout 45m ./test/e2e ./test/chaos ./test/conformance
 	$(GO) test -count=1 ./test/sim
 
 unit: ## the tests that need no server
@@ -65,6 +78,19 @@ lint: ## go vet, gofumpt, staticcheck, go mod tidy; changes nothing
 	$(GO) run $(STATICCHECK) ./...
 	$(GO) mod tidy -diff
 
+PROTO_OUT ?= plugins/proto
+# The version of protoc is left out: it changes nothing but that comment.
+proto: ## generate the Go code of the plugins' contract
+	@tools=$$(mktemp -d) && trap 'rm -rf "$$tools"' EXIT && \
+	GOBIN=$$tools $(GO) install $(PROTOC_GEN_GO) && GOBIN=$$tools $(GO) install $(PROTOC_GEN_GO_GRPC) && \
+	PATH=$$tools:$$PATH protoc -I plugins/proto --go_out=$(PROTO_OUT) --go_opt=paths=source_relative \
+		--go-grpc_out=$(PROTO_OUT) --go-grpc_opt=paths=source_relative plugin.proto && \
+	sed -i '/^\/\/ .*protoc  *v/d' $(PROTO_OUT)/plugin.pb.go $(PROTO_OUT)/plugin_grpc.pb.go
+
+proto-check: test-deps ## the generated code is what "make proto" makes
+	@out=$$(mktemp -d) && trap 'rm -rf "$$out"' EXIT && $(MAKE) --no-print-directory proto PROTO_OUT=$$out && \
+	for f in plugin.pb.go plugin_grpc.pb.go; do diff -u plugins/proto/$$f $$out/$$f || { echo 'run "make proto"'; exit 1; }; done
+
 fmt: ## format all Go files
 	$(GO) run $(GOFUMPT) -w .
 
@@ -84,6 +110,13 @@ bench: deps ## the write gap of switchover and crash, an idle agent's cost, REST
 	$(GO) test -run '^$$' -bench . -benchtime $(BENCHTIME) -timeout 60m ./test/bench
 	$(GO) test -run '^$$' -bench . -benchmem ./rest/...
 
+bench-rest: ## health checks beside Patroni's by the same wrk line, and beside a crowd of connections
+	./test/deps/install.sh --with-patroni --with-wrk
+	$(GO) test -run '^$$' -bench 'BenchmarkREST' -benchtime 1x -timeout 30m -v ./test/bench
+
+rest-diff: test-deps ## the REST API beside Patroni's in every state: codes, JSON keys and types; 3 minutes
+	PGREGENT_REST_DIFF=1 $(GO) test -count=1 -timeout 20m -run TestDifferences -v ./test/conformance
+
 .PHONY: bin/pgregent-demo
 bin/pgregent-demo:
 	$(GOBUILD) -o bin/pgregent-demo ./test/demo
@@ -94,8 +127,13 @@ demo: deps build bin/pgregent-demo ## start a cluster of three on this machine a
 demo-down: ## end and remove what "make demo" started
 	$(GO) run ./test/demo down
 
+# PKG_SIGN_KEY=file signs them; see packaging/README.md.
+EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || echo 0)
+packages: ## DEB and RPM for amd64 and arm64, list of modules, checksums: into dist/
+	GO="$(GO)" NFPM="$(GO) run $(NFPM)" LDFLAGS="$(LDFLAGS)" VERSION="$(VERSION)" SOURCE_DATE_EPOCH="$(EPOCH)" ./packaging/build.sh
+
 clean: ## remove what was built
-	rm -rf bin
+	rm -rf bin dist
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | \

@@ -9,6 +9,8 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
+
+	"github.com/pgregent/pgregent/core/record"
 )
 
 func TestMetricsShowOneSnapshot(t *testing.T) {
@@ -16,7 +18,7 @@ func TestMetricsShowOneSnapshot(t *testing.T) {
 	h := Metrics(func() Snapshot {
 		scrapes++
 		return Snapshot{Scope: "shop", Member: "db1", LeaseHeld: true, LeaseRemaining: 1500 * time.Millisecond, Renewals: 7, FenceReady: true}
-	})
+	}, NewPhases("shop", "db1"))
 	w := httptest.NewRecorder()
 	h.ServeHTTP(w, httptest.NewRequest("GET", "/metrics", nil))
 	body, err := io.ReadAll(w.Body)
@@ -39,7 +41,15 @@ func TestMetricsShowOneSnapshot(t *testing.T) {
 
 func TestMetricsAreWellNamed(t *testing.T) {
 	reg := prometheus.NewPedanticRegistry()
-	reg.MustRegister(&collector{now: func() Snapshot { return Snapshot{} }, descs: describe()})
+	reg.MustRegister(newCollector(func() Snapshot { return Snapshot{} }))
+	phases := NewPhases("shop", "db1")
+	phases.Observe(someEntry("db1", record.Race)) // a vector without series is not looked at
+	phases.Observe(someEntry("db1", record.Change))
+	phases.Cycle("lead", time.Millisecond)
+	phases.Store("load", time.Millisecond, nil)
+	phases.Postgres("observe", time.Millisecond)
+	phases.REST("/patroni", 200, time.Millisecond)
+	reg.MustRegister(phases.collectors()...)
 	problems, err := testutil.GatherAndLint(reg)
 	if err != nil {
 		t.Fatal(err)

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/pgregent/pgregent/core/cluster"
+	"github.com/pgregent/pgregent/core/decide"
 )
 
 // Backend is the agent behind the API. All methods may be called
@@ -45,6 +46,11 @@ type Backend interface {
 	// Failsafe promises a leader that lost the store not to race. It returns
 	// ErrFailsafeOff, ErrLeading, or why else there is no promise.
 	Failsafe(ctx context.Context, r FailsafeRequest) (FailsafeGrant, error)
+	// NextStatus returns the first published status that is not last, or the
+	// context's error.
+	NextStatus(ctx context.Context, last *cluster.NodeStatus) (*cluster.NodeStatus, error)
+	// WhatIf asks who would lead if those members were down.
+	WhatIf(ctx context.Context, down []string) (decide.Outcome, error)
 	// Reload has the local configuration read again, soon.
 	Reload()
 	// Wake lets the next decision come now.

@@ -2,8 +2,10 @@ package rest
 
 import (
 	"context"
+	"encoding/json"
 	"log/slog"
 	"net/http"
+	"strconv"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -16,6 +18,16 @@ import (
 // InstanceHeader carries, on /liveness, which run of an agent answers, so
 // that an agent can tell itself from another of the same name.
 const InstanceHeader = "X-Pgregent-Instance"
+
+// ReasonHeader carries why a health check is not 200.
+const ReasonHeader = "X-Pgregent-Reason"
+
+// explain adds the reason, if there is one.
+func explain(c *gin.Context, reason string) {
+	if reason != "" {
+		c.Writer.Header()[ReasonHeader] = []string{reason}
+	}
+}
 
 // freshLimit bounds the observation for GET /patroni.
 const freshLimit = 2 * time.Second
@@ -31,7 +43,8 @@ type rendered struct {
 func (s *Server) health(c *gin.Context) {
 	status := s.status()
 	path, query := target(c.Request)
-	code := health.Check(status, lease.Now(), path, query)
+	code, reason := health.Explain(status, lease.Now(), path, query)
+	explain(c, reason)
 	if c.Request.Method != http.MethodGet {
 		statusOnly(c, code)
 		return
@@ -43,7 +56,7 @@ func (s *Server) health(c *gin.Context) {
 func (s *Server) sendStatus(c *gin.Context, code int, status *cluster.NodeStatus) {
 	last := s.document.Load()
 	if last == nil || last.status != status {
-		out, err := cluster.SpacedJSON(health.Document(status))
+		out, err := cluster.SpacedJSON(s.shown(health.Document(status)))
 		if err != nil {
 			s.log.LogAttrs(c, slog.LevelError, "status document cannot be written", slog.Any("err", err))
 			statusOnly(c, code)
@@ -60,12 +73,16 @@ func (s *Server) liveness(c *gin.Context) {
 	if status.InstanceID != "" {
 		c.Header(InstanceHeader, status.InstanceID)
 	}
-	statusOnly(c, health.Liveness(status, lease.Now()))
+	code, reason := health.ExplainLiveness(status, lease.Now())
+	explain(c, reason)
+	statusOnly(c, code)
 }
 
 func (s *Server) readiness(c *gin.Context) {
 	_, query := target(c.Request)
-	statusOnly(c, health.Readiness(s.status(), lease.Now(), query))
+	code, reason := health.ExplainReadiness(s.status(), lease.Now(), query)
+	explain(c, reason)
+	statusOnly(c, code)
 }
 
 // patroni is what peers ask before an election: it looks at PostgreSQL now.
@@ -76,5 +93,23 @@ func (s *Server) patroni(c *gin.Context) {
 	if status == nil {
 		status = s.status()
 	}
-	document(c, http.StatusOK, health.Document(status))
+	o := s.shown(health.Document(status))
+	if status.PublishedAt != 0 {
+		own := o.Object("pgregent")
+		if own == nil {
+			own = &cluster.Object{}
+			o.Set("pgregent", own)
+		}
+		age := lease.Now().Sub(lease.Instant(status.PublishedAt)).Seconds()
+		own.Set("status_age_seconds", json.Number(strconv.FormatFloat(age, 'f', 3, 64)))
+	}
+	document(c, http.StatusOK, o)
+}
+
+// shown is a document with the role in the configured word.
+func (s *Server) shown(o *cluster.Object) *cluster.Object {
+	if s.policy.Load().MasterRole && o.Get("role") == string(cluster.RolePrimary) {
+		o.Set("role", "master")
+	}
+	return o
 }

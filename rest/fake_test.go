@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/pgregent/pgregent/core/cluster"
+	"github.com/pgregent/pgregent/core/decide"
 	"github.com/pgregent/pgregent/core/lease"
 )
 
@@ -30,15 +31,17 @@ type fakeAgent struct {
 	onFailover func(*cluster.Cluster)
 	written    cluster.Failover
 
-	restart  func(RestartRequest) error
-	reinit   func(force, fromLeader bool) error
-	schedule func(RestartRequest) error
-	planned  bool
-	failsafe func(FailsafeRequest) (FailsafeGrant, error)
-	peers    map[string]Candidate
-	reloads  atomic.Int32
-	wakes    atomic.Int32
-	observed atomic.Int32
+	restart    func(RestartRequest) error
+	reinit     func(force, fromLeader bool) error
+	schedule   func(RestartRequest) error
+	planned    bool
+	failsafe   func(FailsafeRequest) (FailsafeGrant, error)
+	peers      map[string]Candidate
+	reloads    atomic.Int32
+	wakes      atomic.Int32
+	outcome    decide.Outcome
+	outcomeErr error
+	observed   atomic.Int32
 }
 
 func newFake(t testing.TB) *fakeAgent {
@@ -233,6 +236,7 @@ func send(t testing.TB, method, address, path, body string, header ...string) an
 	if err != nil {
 		t.Fatalf("%s %s: %v", method, path, err)
 	}
+	checkDocumented(t, method, path, resp.StatusCode)
 	return answer{resp.StatusCode, string(text), resp.Header}
 }
 
@@ -242,4 +246,21 @@ func (f *fakeAgent) CancelRestart(context.Context) (bool, error) {
 	was := f.planned
 	f.planned = false
 	return was, nil
+}
+
+func (f *fakeAgent) NextStatus(ctx context.Context, last *cluster.NodeStatus) (*cluster.NodeStatus, error) {
+	for {
+		if st := f.node.Load(); st != last && st != nil {
+			return st, nil
+		}
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-time.After(5 * time.Millisecond): // the pointer is set without notice
+		}
+	}
+}
+
+func (f *fakeAgent) WhatIf(_ context.Context, down []string) (decide.Outcome, error) {
+	return f.outcome, f.outcomeErr
 }

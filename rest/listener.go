@@ -6,26 +6,16 @@ import (
 	"strings"
 )
 
-// mendingListener makes net/http understand two kinds of request that load
-// balancers send and that it answers 400: HTTP/1.1 without Host (checks of
-// HAProxy and hand-written monitor strings), and "GET /" without a version
-// (the stock monitor of F5 BIG-IP).
-type mendingListener struct{ net.Listener }
-
-// Accept returns the next connection with its first request mended.
-func (l mendingListener) Accept() (net.Conn, error) {
-	c, err := l.Listener.Accept()
-	if err != nil {
-		return nil, err
-	}
-	return &mendingConn{Conn: c}, nil
-}
-
 // mendLimit bounds what is read ahead, in bytes. The heads of monitors are
 // far smaller.
 const mendLimit = 8 << 10
 
-// mendingConn reads ahead until it knows whether the first request head needs
+// mendingConn makes net/http understand two kinds of request that load
+// balancers send and that it answers 400: HTTP/1.1 without Host (checks of
+// HAProxy and hand-written monitor strings), and "GET /" without a version
+// (the stock monitor of F5 BIG-IP).
+//
+// It reads ahead until it knows whether the first request head needs
 // mending, at most mendLimit bytes and under the deadlines that the server
 // sets; from then on it hands bytes through. A mended request also gets
 // "Connection: close", so that every request of such a client is the first

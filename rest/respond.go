@@ -35,6 +35,7 @@ func statusOnly(c *gin.Context, code int) {
 // print bodies verbatim. The type is text/html by contract, so the policy
 // keeps a browser from running what a sentence repeats of a request.
 func text(c *gin.Context, code int, sentence string) {
+	c.Set(resultKey, sentence)
 	c.Header("Content-Security-Policy", "default-src 'none'; sandbox")
 	body(c, code, "text/html", []byte(sentence))
 }
@@ -56,10 +57,31 @@ func errorPage(c *gin.Context, code int, explain string) {
 	page := fmt.Sprintf("<!DOCTYPE html>\n<html><head><title>Error response</title></head>\n"+
 		"<body><h1>Error response</h1><p>Error code: %d</p><p>Message: %s.</p><p>%s.</p></body></html>\n",
 		code, http.StatusText(code), html.EscapeString(explain))
-	body(c, code, "text/html;charset=utf-8", []byte(page))
+	c.Set(resultKey, explain)
+	emit(c, code, "text/html;charset=utf-8", []byte(page))
+}
+
+// serverKey is where a request's context has its Server.
+type serverKey struct{}
+
+// decorate adds the configured headers, as full answers have them.
+func decorate(c *gin.Context) {
+	s, _ := c.Request.Context().Value(serverKey{}).(*Server)
+	if s == nil {
+		return // a handler without a server, in tests
+	}
+	h := c.Writer.Header()
+	for _, extra := range s.policy.Load().headers {
+		h[extra.Name] = append(h[extra.Name][:0], extra.Value)
+	}
 }
 
 func body(c *gin.Context, code int, contentType string, content []byte) {
+	decorate(c)
+	emit(c, code, contentType, content)
+}
+
+func emit(c *gin.Context, code int, contentType string, content []byte) {
 	c.Header("Content-Type", contentType)
 	c.Header("Content-Length", strconv.Itoa(len(content)))
 	c.Status(code)

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -38,26 +39,35 @@ const (
 
 // Options are what a Server needs.
 type Options struct {
-	// Listen is host:port; an empty host or "*" means all addresses.
-	Listen string
-	// Username and Password protect the calls that change something; both
-	// empty: no protection.
-	Username string
-	Password string
-	Backend  Backend
+	Settings
+	Backend Backend
 	// Metrics answers GET /metrics; nil: no such endpoint.
 	Metrics http.Handler
+	// Records answer GET /failovers; nil: no such endpoint.
+	Records *Records
+	// Observe is told of each request by its route; nil: nobody is.
+	Observe func(route string, code int, took time.Duration)
 	Logger  *slog.Logger
 }
 
 // Server is the REST API of one agent.
 type Server struct {
-	options  Options
-	backend  Backend
-	log      *slog.Logger
-	engine   *gin.Engine
+	options   Options
+	backend   Backend
+	log       *slog.Logger
+	engine    *gin.Engine
+	endpoints []route
+	policy    atomic.Pointer[policy]
+	conns     conns
+	events    *events
+	document  atomic.Pointer[rendered]
+	http      *http.Server
+
+	mu       sync.Mutex // of what Apply changes
 	listener net.Listener
-	document atomic.Pointer[rendered]
+	agent    *agentCheck // nil: none
+	serving  context.Context
+	ended    chan error // of the listeners' servers
 }
 
 // New returns a server that does not listen yet. Backend is required.
@@ -65,47 +75,10 @@ func New(o Options) *Server {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	s := &Server{options: o, backend: o.Backend, log: o.Logger}
+	s := &Server{options: o, backend: o.Backend, log: o.Logger, events: newEvents(), ended: make(chan error, 1)}
+	s.policy.Store(&policy{Settings: o.Settings})
 	s.engine = s.routes()
-	return s
-}
-
-// Listen binds the address. The error names the setting and the port.
-func (s *Server) Listen() error {
-	host, port, err := net.SplitHostPort(s.options.Listen)
-	if err != nil {
-		return fmt.Errorf("read restapi.listen %q: %w", s.options.Listen, err)
-	}
-	if host == "*" {
-		host = ""
-	}
-	l, err := net.Listen("tcp", net.JoinHostPort(host, port))
-	switch {
-	case errors.Is(err, syscall.EADDRINUSE):
-		return fmt.Errorf("bind restapi.listen %q: port %s is used by another program: %w", s.options.Listen, port, err)
-	case err != nil:
-		return fmt.Errorf("bind restapi.listen %q, port %s: %w", s.options.Listen, port, err)
-	}
-	s.listener = mendingListener{l}
-	return nil
-}
-
-// Addr is the bound address, nil before Listen.
-func (s *Server) Addr() net.Addr {
-	if s.listener == nil {
-		return nil
-	}
-	return s.listener.Addr()
-}
-
-// Serve answers requests until ctx ends, then lets those under way finish
-// for a short time. It returns nil after that, and the reason if serving
-// ended by itself.
-func (s *Server) Serve(ctx context.Context) error {
-	if s.listener == nil {
-		return errors.New("serve REST API: Listen was not called")
-	}
-	srv := &http.Server{
+	s.http = &http.Server{
 		Handler:                      s,
 		ReadHeaderTimeout:            headLimit,
 		ReadTimeout:                  bodyLimit,
@@ -113,23 +86,197 @@ func (s *Server) Serve(ctx context.Context) error {
 		IdleTimeout:                  idleLimit,
 		MaxHeaderBytes:               maxHead,
 		DisableGeneralOptionsHandler: true,
-		BaseContext:                  func(net.Listener) context.Context { return ctx },
+		ConnContext:                  connContext,
 		ErrorLog:                     slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
 	}
-	ended := make(chan error, 1)
-	go func() { ended <- srv.Serve(s.listener) }()
+	return s
+}
+
+// Listen reads the certificates and binds the address. The error names the
+// setting and the port.
+func (s *Server) Listen() error {
+	p, err := newPolicy(context.Background(), s.options.Settings, s.log)
+	if err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	l, err := bind("restapi.listen", p.Listen)
+	if err != nil {
+		return err
+	}
+	if p.AgentCheck.Listen != "" {
+		if s.agent, err = newAgentCheck(s, p.AgentCheck); err != nil {
+			_ = l.Close()
+			return err
+		}
+	}
+	s.listener = door{l, s}
+	s.policy.Store(p)
+	s.warn(p)
+	return nil
+}
+
+func (s *Server) warn(p *policy) {
+	for _, w := range p.Warnings() {
+		s.log.Warn(w)
+	}
+}
+
+// bind listens; setting is where the address comes from.
+func bind(setting, address string) (net.Listener, error) {
+	host, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return nil, fmt.Errorf("read %s %q: %w", setting, address, err)
+	}
+	if host == "*" {
+		host = ""
+	}
+	l, err := net.Listen("tcp", net.JoinHostPort(host, port))
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		return nil, fmt.Errorf("bind %s %q: port %s is used by another program: %w", setting, address, port, err)
+	case err != nil:
+		return nil, fmt.Errorf("bind %s %q, port %s: %w", setting, address, port, err)
+	}
+	return l, nil
+}
+
+// Addr is the bound address, nil before Listen.
+func (s *Server) Addr() net.Addr {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.listener == nil {
+		return nil
+	}
+	return s.listener.Addr()
+}
+
+// AgentCheckAddr is the bound address of the agent-check, nil if there is
+// none.
+func (s *Server) AgentCheckAddr() net.Addr {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.agent == nil {
+		return nil
+	}
+	return s.agent.Addr()
+}
+
+// Apply takes over new settings while the server runs; certificates are read
+// again. What is wrong with them leaves the old ones in force.
+func (s *Server) Apply(ctx context.Context, st Settings) error {
+	p, err := newPolicy(ctx, st, s.log)
+	if err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	old := s.policy.Load()
+	next, agent := s.listener, s.agent
+	if p.Listen != old.Listen {
+		l, err := bind("restapi.listen", p.Listen)
+		if err != nil {
+			return err
+		}
+		next = door{l, s}
+	}
+	if p.AgentCheck != old.AgentCheck {
+		if agent, err = s.replaceAgentCheck(p.AgentCheck); err != nil {
+			if next != s.listener {
+				_ = next.Close()
+			}
+			return err
+		}
+	}
+	s.policy.Store(p)
+	s.agent = agent
+	if next != s.listener {
+		s.log.Info("the REST API listens elsewhere", "address", next.Addr().String())
+		former := s.listener
+		s.listener = next
+		if s.serving != nil {
+			go s.run(next)
+		}
+		_ = former.Close()
+	}
+	if (p.tls == nil) != (old.tls == nil) || p.tls != nil && *p.TLS != *old.TLS {
+		s.http.SetKeepAlivesEnabled(false) // ends what was opened under the old terms
+		s.http.SetKeepAlivesEnabled(true)
+	}
+	s.warn(p)
+	return nil
+}
+
+// replaceAgentCheck binds the new address before the old one is left, unless
+// they are the same.
+func (s *Server) replaceAgentCheck(o AgentCheck) (*agentCheck, error) {
+	if s.agent != nil && s.agent.o.Listen == o.Listen {
+		s.agent.close()
+		s.agent = nil
+	}
+	var next *agentCheck
+	if o.Listen != "" {
+		var err error
+		if next, err = newAgentCheck(s, o); err != nil {
+			return nil, err
+		}
+		if s.serving != nil {
+			go next.run(s.serving)
+		}
+	}
+	if s.agent != nil {
+		s.agent.close()
+	}
+	return next, nil
+}
+
+// run serves one listener until that is closed.
+func (s *Server) run(l net.Listener) {
+	err := s.http.Serve(l)
+	s.mu.Lock()
+	replaced := s.listener != l
+	s.mu.Unlock()
+	if !replaced {
+		s.ended <- err
+	}
+}
+
+// Serve answers requests until ctx ends, then lets those under way finish
+// for a short time. It returns nil after that, and the reason if serving
+// ended by itself. It is called once.
+func (s *Server) Serve(ctx context.Context) error {
+	s.mu.Lock()
+	if s.listener == nil {
+		s.mu.Unlock()
+		return errors.New("serve REST API: Listen was not called")
+	}
+	base := context.WithValue(ctx, serverKey{}, s)
+	s.http.BaseContext = func(net.Listener) context.Context { return base }
+	s.serving = ctx
+	go s.run(s.listener)
+	if s.agent != nil {
+		go s.agent.run(ctx)
+	}
+	s.mu.Unlock()
+	go s.follow(ctx)
 	select {
-	case err := <-ended:
+	case err := <-s.ended:
 		return fmt.Errorf("serve REST API: %w", err)
 	case <-ctx.Done():
 	}
 	stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopLimit)
 	defer cancel()
-	err := srv.Shutdown(stop)
-	if err != nil {
-		err = srv.Close() // those still busy had their time
+	s.mu.Lock()
+	if s.agent != nil {
+		s.agent.close()
 	}
-	<-ended
+	s.mu.Unlock()
+	err := s.http.Shutdown(stop)
+	if err != nil {
+		err = s.http.Close() // those still busy had their time
+	}
+	<-s.ended
 	if err != nil {
 		return fmt.Errorf("close REST API: %w", err)
 	}

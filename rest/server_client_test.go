@@ -12,7 +12,7 @@ import (
 func TestClientAgainstServer(t *testing.T) {
 	f := newFake(t)
 	f.onFailover = lead("db2")
-	url := "http://" + serve(t, Options{Backend: f, Username: "u", Password: "p"}) + "/patroni"
+	url := "http://" + serve(t, Options{Backend: f, Settings: Settings{Username: "u", Password: "p"}}) + "/patroni"
 	c := client.New(client.Options{Username: "u", Password: "p"})
 	t.Cleanup(c.Close)
 	ctx := t.Context()

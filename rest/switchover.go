@@ -58,6 +58,11 @@ func (s *Server) carryOut(c *gin.Context, h handover, view *cluster.Cluster) *re
 	case h.at.IsZero() && !s.anyUsable(c, members):
 		return &refusal{http.StatusPreconditionFailed, h.name() + " is not possible: no good candidates have been found"}
 	}
+	// Its caller waits for an outcome, which must not be told of another
+	// request. A failover goes ahead: there may be nobody to answer the first.
+	if !h.manual && view.Failover.Due() && view.Leader != nil {
+		return &refusal{http.StatusConflict, "another switchover or failover is under way"}
+	}
 	if no := s.writeHandover(c, h, view); no != nil {
 		return no
 	}
@@ -87,6 +92,9 @@ func (s *Server) writeHandover(c *gin.Context, h handover, view *cluster.Cluster
 	err := s.write(c, func(ctx context.Context) error { return s.backend.SetFailover(ctx, key, view.Failover.Version) })
 	if errors.Is(err, cluster.ErrOutcomeUnknown) && s.wasWritten(c, key, view.LeaderName()) {
 		err = nil
+	}
+	if errors.Is(err, cluster.ErrConflict) {
+		return &refusal{http.StatusConflict, "another switchover or failover was requested at the same time"}
 	}
 	if err != nil {
 		s.log.LogAttrs(c, slog.LevelWarn, h.name()+" request was not written", slog.Any("err", err))

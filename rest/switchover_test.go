@@ -197,6 +197,37 @@ func TestHandOverWriteErrors(t *testing.T) {
 	}
 }
 
+// Of two requests at once one is carried out, and the other is told so.
+func TestTheSecondHandOverIsRefused(t *testing.T) {
+	busy := func(c *cluster.Cluster) {
+		c.Failover = cluster.Failover{Leader: "db1", Candidate: "db3", Exists: true, Version: 7}
+	}
+	for name, c := range map[string]struct {
+		path, body string
+		before     func(*cluster.Cluster)
+		writes     error
+		code       int
+	}{
+		"one is under way":                   {"/switchover", `{"leader": "db1", "candidate": "db2"}`, busy, nil, 409},
+		"written in between":                 {"/switchover", `{"leader": "db1", "candidate": "db2"}`, blank, cluster.ErrConflict, 409},
+		"a failover in between":              {"/failover", `{"candidate": "db2"}`, blank, cluster.ErrConflict, 409},
+		"a failover replaces what is stuck":  {"/failover", `{"candidate": "db2"}`, busy, nil, 200},
+		"a scheduled one makes way for this": {"/switchover", `{"leader": "db1", "candidate": "db2"}`, func(c *cluster.Cluster) { busy(c); c.Failover.ScheduledAt = time.Now().Add(time.Hour) }, nil, 200},
+	} {
+		f := newFake(t)
+		f.change(c.before)
+		f.writes, f.onFailover = c.writes, lead("db2")
+		before := f.view.Failover
+		got := send(t, "POST", serve(t, Options{Backend: f}), c.path, c.body)
+		if got.code != c.code {
+			t.Errorf("%s: got %d %q, want %d", name, got.code, got.body, c.code)
+		}
+		if c.code == 409 && f.view.Failover != before {
+			t.Errorf("%s: the request of the other is %+v now", name, f.view.Failover)
+		}
+	}
+}
+
 func TestHandOverWriteWithoutAnswer(t *testing.T) {
 	for name, react := range map[string]func(*cluster.Cluster){
 		"written":                 func(*cluster.Cluster) {},

@@ -88,16 +88,31 @@ func (s *Store) inheritLeader(ctx context.Context, l *link, sess Session) (won, 
 	if err := s.register(ctx, l, sess); err != nil {
 		return false, true, err
 	}
+	// The registration is read before the estate, and written with it: an
+	// earlier attempt without answer has written it too, so only one of the
+	// two can be applied to what was read here.
+	registration := s.paths.registration(s.opts.Name)
+	registered, err := readNode(ctx, l, registration)
+	if err != nil {
+		return false, true, readError(err)
+	}
+	if e, err = s.readEstate(ctx, l); err != nil {
+		return false, true, readError(err)
+	}
+	if !e.leads {
+		return false, true, errRetry
+	}
 	leader := s.paths.of(keyLeader)
-	ops := append(s.replaced(e), opDelete(leader, 0), opCreate(leader, []byte(s.opts.Name), zk.FlagEphemeral))
+	ops := append(s.replaced(e), opDelete(leader, 0), opCreate(leader, []byte(s.opts.Name), zk.FlagEphemeral),
+		opSet(registration, []byte(s.opts.InstanceID), registered.stat.Version), opBeginReign(s.paths))
 	sent := lease.Now()
-	_, _, err = write(ctx, l, ops...)
+	results, _, err := write(ctx, l, ops...)
 	answer := lease.Now()
 	if err != nil {
 		return false, true, changedMeanwhile(err)
 	}
 	s.log.Info("leader lock of the former agent taken over", slog.String("session", hex(e.member.stat.EphemeralOwner)))
-	won, err = s.won(ctx, l, sess, sent, answer)
+	won, err = s.won(ctx, l, sess, proof{sent, answer, results[len(results)-1].Stat.Version})
 	return won, true, err
 }
 

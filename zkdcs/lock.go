@@ -95,7 +95,7 @@ func (s *Store) attempt(ctx context.Context, l *link, sess Session, blank **clus
 	if err := s.claimName(ctx, l, sess); err != nil {
 		return false, err
 	}
-	ops := []any{opCreate(s.paths.of(keyLeader), []byte(s.opts.Name), zk.FlagEphemeral)}
+	ops := []any{opCreate(s.paths.of(keyLeader), []byte(s.opts.Name), zk.FlagEphemeral), opBeginReign(s.paths)}
 	if f := *blank; f != nil {
 		ops = append(ops, opSet(s.paths.of(keyFailover), cluster.Failover{}.Encode(), f.Version))
 	}
@@ -103,16 +103,16 @@ func (s *Store) attempt(ctx context.Context, l *link, sess Session, blank **clus
 		ops = append(ops, &zk.CheckVersionRequest{Path: s.paths.of(keySync), Version: sync.Version})
 	}
 	sent := lease.Now()
-	_, failed, err := write(ctx, l, ops...)
+	results, failed, err := write(ctx, l, ops...)
 	answer := lease.Now()
 	switch {
 	case err == nil:
-		return s.won(ctx, l, sess, sent, answer)
+		return s.won(ctx, l, sess, proof{sent, answer, results[1].Stat.Version})
 	case errors.Is(err, zk.ErrNodeExists):
 		return s.lost(ctx, l, sess)
 	case sync != nil && failed == len(ops)-1:
 		return false, fmt.Errorf("%w: the sync key has changed", cluster.ErrConflict)
-	case failed == 1:
+	case failed == 2:
 		f, err := s.sameRequest(ctx, l, **blank)
 		if err != nil {
 			return false, err
@@ -120,7 +120,7 @@ func (s *Store) attempt(ctx context.Context, l *link, sess Session, blank **clus
 		*blank = f
 		return false, errRetry
 	case errors.Is(err, zk.ErrNoNode): // the base was removed
-		if err := ensureParents(ctx, l, s.paths.of(keyLeader)); err != nil {
+		if err := ensureParents(ctx, l, s.paths.registration(s.opts.Name)); err != nil {
 			return false, writeError(err)
 		}
 		return false, errRetry
@@ -128,8 +128,14 @@ func (s *Store) attempt(ctx context.Context, l *link, sess Session, blank **clus
 	return false, writeError(err)
 }
 
+// proof is the transaction that made a leader znode.
+type proof struct {
+	sent, answered lease.Instant
+	reign          int32
+}
+
 // won reads the epoch of the znode that was just created.
-func (s *Store) won(ctx context.Context, l *link, sess Session, sent, answer lease.Instant) (bool, error) {
+func (s *Store) won(ctx context.Context, l *link, sess Session, p proof) (bool, error) {
 	n, err := readNode(ctx, l, s.paths.of(keyLeader))
 	if err != nil {
 		// Created, but without epoch there is no lease: look again.
@@ -142,7 +148,8 @@ func (s *Store) won(ctx context.Context, l *link, sess Session, sent, answer lea
 	if own == nil {
 		return false, nil // the session has ended since, or it was released
 	}
-	s.proven(own, sent, answer)
+	s.reigns(own, p.reign)
+	s.proven(own, p.sent, p.answered)
 	s.log.Info("leader lock acquired", slog.String("session", hex(sess.ID)), slog.Int64("epoch", int64(own.Epoch)))
 	return s.holds(own), nil
 }
@@ -191,23 +198,4 @@ func (s *Store) sameRequest(ctx context.Context, l *link, old cluster.Failover) 
 		return nil, nil
 	}
 	return &f, nil
-}
-
-// asLeader sets key, or creates it, on condition that the leader znode
-// exists, together with more operations. The caller knows that it is ours.
-func (s *Store) asLeader(ctx context.Context, l *link, key string, data []byte, more ...any) error {
-	if err := fits(data); err != nil {
-		return err
-	}
-	path := s.paths.of(key)
-	ops := append([]any{opCheckLeader(s.paths), opSet(path, data, -1)}, more...)
-	_, failed, err := write(ctx, l, ops...)
-	if failed == 1 && errors.Is(err, zk.ErrNoNode) {
-		ops[1] = opCreate(path, data, 0)
-		_, failed, err = write(ctx, l, ops...)
-	}
-	if failed == 0 {
-		return cluster.ErrNotLeader
-	}
-	return writeError(err)
 }

@@ -44,7 +44,7 @@ func run(m *testing.M) int {
 const tick = 500 * time.Millisecond
 
 // patience bounds every wait of the tests, on a busy machine too.
-const patience = 20 * time.Second
+const patience = 60 * time.Second
 
 // node is a running Store behind its own proxy.
 type node struct {

@@ -83,6 +83,9 @@ func (s *Store) settled(p *pendingRelease, deleted bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	p.deleted = deleted
+	if deleted {
+		s.sess.released = p.epoch
+	}
 	if s.sess.release == p {
 		s.sess.release = nil
 	}
@@ -191,7 +194,7 @@ func (s *Store) settle(ctx context.Context, l *link, sess Session, p *pendingRel
 	p.epoch, s.sess.abandoned = r.epoch, r.epoch
 	status := p.status
 	s.mu.Unlock()
-	err = s.asLeader(ctx, l, keyStatus, status.Encode(), s.deletion(r)...)
+	err = s.letGo(ctx, l, r, status)
 	if err == nil {
 		s.log.Info("leader lock released", slog.String("session", hex(sess.ID)))
 	}
@@ -201,15 +204,28 @@ func (s *Store) settle(ctx context.Context, l *link, sess Session, p *pendingRel
 	return err
 }
 
-// deletion deletes the leader znode that r was read of.
-func (s *Store) deletion(r leadership) []any {
-	ops := []any{opDelete(s.paths.of(keyLeader), 0)}
+// letGo writes status and deletes the leader znode that r was read of. It
+// returns ErrNotLeader if there is none.
+func (s *Store) letGo(ctx context.Context, l *link, r leadership, status cluster.Status) error {
+	path := s.paths.of(keyStatus)
+	ops := []any{opDelete(s.paths.of(keyLeader), 0), opSet(path, status.Encode(), -1)}
+	if r.counted {
+		ops = append(ops, opSameReign(s.paths, r.reign))
+	}
 	if r.fenced {
 		// An earlier attempt without answer has written this too, so only one
 		// of the two can delete: the other might meet a stranger's znode.
 		ops = append(ops, opSet(s.paths.registration(s.opts.Name), []byte(s.opts.InstanceID), r.version))
 	}
-	return ops
+	_, failed, err := write(ctx, l, ops...)
+	if failed == 1 && errors.Is(err, zk.ErrNoNode) {
+		ops[1] = opCreate(path, status.Encode(), 0)
+		_, failed, err = write(ctx, l, ops...)
+	}
+	if failed == 0 {
+		return cluster.ErrNotLeader
+	}
+	return writeError(err)
 }
 
 // leadership is what a release starts from.
@@ -218,6 +234,8 @@ type leadership struct {
 	epoch   cluster.Epoch
 	fenced  bool  // the own registration is there
 	version int32 // of the own registration, read before the leader znode
+	counted bool  // leaderships are
+	reign   int32 // how many there were, read before the leader znode
 }
 
 // readLeadership looks whether there is something to delete. A "no" is final
@@ -244,6 +262,11 @@ func (s *Store) readLeadershipOnce(ctx context.Context, l *link, sess Session, p
 	if err != nil {
 		return r, readError(err)
 	}
+	parent, err := readNode(ctx, l, s.paths.of(keyRegistration))
+	if err != nil {
+		return r, readError(err)
+	}
+	r.counted, r.reign = parent.exists, parent.stat.Version
 	n, err := readNode(ctx, l, s.paths.of(keyLeader))
 	if err != nil {
 		return r, readError(err)

@@ -100,19 +100,19 @@ func (s *Store) renew(ctx context.Context, adopt bool) {
 // moment before the write: it was committed by a quorum while the session was
 // alive, and the same znode was there after it.
 func (s *Store) prove(ctx context.Context, l *link, sess Session, own *lease.Proofs) error {
-	type proof struct {
+	type result struct {
 		failed   int
 		answered lease.Instant
 		leader   znode
 	}
 	sent := lease.Now()
-	p, err := request(ctx, l, func(c *zk.Conn) (proof, error) {
+	p, err := request(ctx, l, func(c *zk.Conn) (result, error) {
 		results, err := c.Multi(opCheckLeader(s.paths),
 			opSet(s.paths.registration(s.opts.Name), []byte(s.opts.InstanceID), -1))
 		if err != nil {
-			return proof{failed: firstFailed(results)}, err
+			return result{failed: firstFailed(results)}, err
 		}
-		p := proof{failed: -1, answered: lease.Now()}
+		p := result{failed: -1, answered: lease.Now()}
 		_, stat, err := c.Exists(s.paths.of(keyLeader))
 		p.leader, err = found(nil, stat, err)
 		return p, err
@@ -164,6 +164,9 @@ func (s *Store) adopt(ctx context.Context, l *link, sess Session) error {
 	}
 	if !ours {
 		return nil
+	}
+	if s.hasReleased(epoch) {
+		return s.leaveRestored(ctx, l, sess, epoch)
 	}
 	if own == nil {
 		if own = s.own(sess, epoch); own == nil {

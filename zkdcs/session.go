@@ -135,10 +135,9 @@ func (s *Store) setUp(ctx context.Context, l *link, first bool) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, setUpLimit, errors.New("set-up takes too long"))
 	defer cancel()
 	sess, ok := l.gate.Session()
-	if !ok || l.dropped.Load() {
+	if !ok || !s.takeSession(l, sess) { // first of all: a shorter timeout counts at once
 		return errNotSent
 	}
-	s.takeSession(sess) // first of all: a shorter timeout counts at once
 	if first {
 		if err := l.authenticate(ctx, s.opts.AuthData); err != nil {
 			return err
@@ -155,7 +154,7 @@ func (s *Store) setUp(ctx context.Context, l *link, first bool) error {
 		}
 	}
 	s.mu.Lock()
-	if !s.sess.ready {
+	if !s.sess.ready && !l.dropped.Load() {
 		s.sess.ready = true
 		close(s.sess.isReady)
 	}
@@ -184,9 +183,14 @@ func (s *Store) setUpOwner(ctx context.Context, l *link, sess Session) error {
 	return s.adopt(ctx, l, sess)
 }
 
-// takeSession notes the session of the last handshake.
-func (s *Store) takeSession(sess Session) {
+// takeSession notes the session of the last handshake. It reports false for
+// one that was dropped meanwhile.
+func (s *Store) takeSession(l *link, sess Session) bool {
 	s.mu.Lock()
+	if l.dropped.Load() {
+		s.mu.Unlock()
+		return false
+	}
 	old, asked := s.sess.session, s.asked
 	s.sess.session = sess
 	if old.ID != sess.ID {
@@ -197,7 +201,7 @@ func (s *Store) takeSession(sess Session) {
 	}
 	s.mu.Unlock()
 	if old == sess {
-		return
+		return true
 	}
 	if s.opts.SaveSession != nil {
 		s.opts.SaveSession(sess)
@@ -208,6 +212,7 @@ func (s *Store) takeSession(sess Session) {
 		s.log.Warn("ZooKeeper granted another session timeout than asked for",
 			slog.Duration("asked", asked), slog.Duration("granted", sess.Timeout))
 	}
+	return true
 }
 
 // detached notes that l cannot be used at the moment. It reports whether
@@ -254,6 +259,9 @@ func (s *Store) DropSession(session int64) {
 	}
 	l.dropped.Store(true)
 	s.sess.dropped, s.sess.session = session, Session{}
+	if s.sess.ready { // no call may own anything by its link any more
+		s.sess.ready, s.sess.isReady = false, make(chan struct{})
+	}
 	s.forgetOwned()
 	s.mu.Unlock()
 	if s.opts.SaveSession != nil {

@@ -89,12 +89,15 @@ type sessionState struct {
 	seen       bool   // a view has shown the own member key
 	own        *lease.Proofs
 	abandoned  cluster.Epoch // given up, though the znode may still be ours
+	// released is the last epoch whose znode this session has deleted.
+	released cluster.Epoch
 	// release is to be retried; nil: none.
 	release *pendingRelease
 	// syncAtLeast is the version of the sync key that this leadership has
 	// written; syncDoubt means that a write of it got no answer.
 	syncAtLeast int32
 	syncDoubt   bool
+	reign       reign // of own, if the epochs agree
 }
 
 // New checks the options and returns a Store that does nothing until Run.

@@ -130,7 +130,7 @@ func TestNothingHangsWhileTheServerHangs(t *testing.T) {
 		if strings.Contains(name, "load") && !errors.Is(err, cluster.ErrUnreachable) {
 			t.Errorf("%s: got %v, want ErrUnreachable", name, err)
 		}
-		if took := time.Since(begin); took > 3*time.Second {
+		if took := time.Since(begin); took > 15*time.Second {
 			t.Errorf("%s: took %v", name, took)
 		}
 	}

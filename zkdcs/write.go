@@ -24,29 +24,6 @@ func (s *Store) SetHistory(ctx context.Context, h cluster.History) error {
 	return s.leaderWrite(ctx, keyHistory, text)
 }
 
-func (s *Store) leaderWrite(ctx context.Context, key string, data []byte) error {
-	ctx, cancel := s.bound(ctx)
-	defer cancel()
-	defer s.view.touch(key)
-	s.mu.Lock()
-	own := s.sess.own
-	s.mu.Unlock()
-	if own == nil {
-		return fmt.Errorf("write %s: %w", key, cluster.ErrNotLeader)
-	}
-	l, _, err := s.connected()
-	if err == nil {
-		err = s.asLeader(ctx, l, key, data)
-	}
-	if errors.Is(err, cluster.ErrNotLeader) {
-		s.loseLease(own, "the leader znode is gone")
-	}
-	if err != nil {
-		return fmt.Errorf("write %s: %w", key, err)
-	}
-	return nil
-}
-
 // SetSync replaces the sync key, as leader, if it has that version (NoVersion:
 // it does not exist). It returns the new version, or cluster.ErrConflict.
 func (s *Store) SetSync(ctx context.Context, state cluster.SyncState, version int32) (int32, error) {
@@ -61,13 +38,7 @@ func (s *Store) SetSync(ctx context.Context, state cluster.SyncState, version in
 }
 
 func (s *Store) setSync(ctx context.Context, state cluster.SyncState, version int32) (int32, error) {
-	s.mu.Lock()
-	own := s.sess.own
-	s.mu.Unlock()
-	if own == nil {
-		return 0, cluster.ErrNotLeader
-	}
-	l, _, err := s.connected()
+	l, sess, own, err := s.present()
 	if err != nil {
 		return 0, err
 	}
@@ -76,9 +47,10 @@ func (s *Store) setSync(ctx context.Context, state cluster.SyncState, version in
 	if version == cluster.NoVersion {
 		op, next = opCreate(path, state.Encode(), 0), 0
 	}
-	_, failed, err := write(ctx, l, opCheckLeader(s.paths), op)
-	err = writeError(err)
+	_, err = s.asLeader(ctx, l, sess, own, op)
+	err = callerError(err)
 	s.mu.Lock()
+	defer s.mu.Unlock()
 	switch {
 	case s.sess.own != own:
 	case err == nil:
@@ -86,24 +58,19 @@ func (s *Store) setSync(ctx context.Context, state cluster.SyncState, version in
 	case errors.Is(err, cluster.ErrOutcomeUnknown):
 		s.sess.syncDoubt = true
 	}
-	s.mu.Unlock()
-	if failed == 0 {
-		s.loseLease(own, "the leader znode is gone")
-		return 0, cluster.ErrNotLeader
-	}
 	return next, err
 }
 
-// CheckSync reports cluster.ErrConflict if the sync key has another version.
-// It goes through a quorum, after all writes of this session.
+// CheckSync reports cluster.ErrConflict if the sync key has another version,
+// or cluster.ErrNotLeader. It goes through a quorum, after all writes of this
+// session.
 func (s *Store) CheckSync(ctx context.Context, version int32) error {
 	ctx, cancel := s.bound(ctx)
 	defer cancel()
-	l, _, err := s.connected()
+	l, sess, own, err := s.present()
 	if err == nil {
-		check := &zk.CheckVersionRequest{Path: s.paths.of(keySync), Version: version}
-		_, _, err = write(ctx, l, opCheckLeader(s.paths), check)
-		err = writeError(err)
+		_, err = s.asLeader(ctx, l, sess, own, &zk.CheckVersionRequest{Path: s.paths.of(keySync), Version: version})
+		err = callerError(err)
 	}
 	if err != nil {
 		s.view.touch(keySync)

@@ -7,7 +7,6 @@ import (
 
 	"github.com/pgregent/pgregent/core/agent"
 	"github.com/pgregent/pgregent/core/cluster"
-	"github.com/pgregent/pgregent/core/config"
 	"github.com/pgregent/pgregent/core/decide"
 	"github.com/pgregent/pgregent/rest"
 	"github.com/pgregent/pgregent/rest/client"
@@ -78,10 +77,6 @@ func translate(err error) error {
 
 // peers asks other members over their REST API.
 type peers struct{ c *client.Client }
-
-func newPeers(api config.RESTAPI) agent.Peers {
-	return peers{client.New(client.Options{Username: api.Username, Password: api.Password})}
-}
 
 // Ask returns one answer for each member.
 func (p peers) Ask(ctx context.Context, members []cluster.Member) []agent.PeerAnswer {

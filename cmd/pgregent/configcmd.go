@@ -174,7 +174,11 @@ func hostFindings(local *config.Local, ignorePort bool) []config.Finding {
 	if !ignorePort {
 		checks = append(checks, config.PortsFree)
 	}
-	return append(local.Validate(checks...), checkParameters(local)...)
+	findings := append(local.Validate(checks...), checkParameters(local)...)
+	if err := validatePlugins(local); err != nil {
+		findings = append(findings, config.Finding{Severity: config.Error, Key: "plugins", Message: err.Error()})
+	}
+	return findings
 }
 
 // withoutRepeats adds further findings, but none about a key that is known to

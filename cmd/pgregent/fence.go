@@ -69,7 +69,7 @@ func spawnFence(path, stateDir string) error {
 // runFence is the life of the fence process.
 func runFence(path string) error {
 	// It ends when its agent is gone and PostgreSQL is safe, not before.
-	signal.Ignore(syscall.SIGHUP, syscall.SIGINT, syscall.SIGTERM, syscall.SIGPIPE)
+	signal.Ignore(syscall.SIGHUP, syscall.SIGINT, syscall.SIGTERM, syscall.SIGPIPE, syscall.SIGUSR1, syscall.SIGUSR2)
 	local, _, err := config.Load(path, os.Environ())
 	if err != nil {
 		return err
@@ -80,10 +80,11 @@ func runFence(path string) error {
 	lowerOOMScore()
 	log := observability.NewLogger(os.Stderr, local.Log.Level, local.Log.JSON).With("process", "fence")
 	return fence.Serve(fence.Options{
-		StateDir: local.StateDir, Wait: local.Fence.TakeoverWait,
+		StateDir: local.StateDir, Wait: local.Fence.TakeoverWait, Spent: state.loadSpent(),
 		Kill:         func() error { return postgres.KillDirectory(dir) },
 		CloseSession: func(session int64) error { return closeSession(local, state, session) },
 		Tell: func(what string, err error) {
+			noteKill(local.StateDir, what)
 			if err != nil {
 				log.Warn(what, "err", err)
 				return
@@ -93,12 +94,16 @@ func runFence(path string) error {
 	})
 }
 
-// closeSession ends the session that the killed-for agent had. It is forgotten
-// first: its end may take effect at any later moment, so no agent may resume it.
+// closeSession ends the session that the killed-for agent had. That is noted
+// first: its end may take effect at any later moment, so no agent may resume
+// it, and no later fence arm anything for it. What cannot be noted is not done.
 func closeSession(local *config.Local, state *stateDir, session int64) error {
 	sess := state.loadSession()
 	if sess == nil || sess.ID != session {
 		return errors.New("the session is not known any more; it has ended, or ends by its timeout")
+	}
+	if err := state.saveSpent(session); err != nil {
+		return fmt.Errorf("%w; the session ends by its timeout", err)
 	}
 	state.dropSession()
 	ctx, cancel := context.WithTimeout(context.Background(), goodbyeLimit)

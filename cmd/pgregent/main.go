@@ -6,12 +6,14 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"runtime"
 	"strings"
 	"syscall"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
+	"github.com/pgregent/pgregent/core/agent"
 	"github.com/pgregent/pgregent/core/decide"
 )
 
@@ -26,6 +28,9 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	err := command().ExecuteContext(ctx)
 	stop()
+	if errors.Is(err, agent.ErrLeft) {
+		os.Exit(exitLeft)
+	}
 	if err != nil {
 		if text := err.Error(); text != "" {
 			fmt.Fprintln(os.Stderr, text)
@@ -46,7 +51,7 @@ func command() *cobra.Command {
 	c := &cobra.Command{
 		Use:           "pgregent CONFIG.yml",
 		Short:         "high-availability agent for one PostgreSQL server",
-		Version:       fmt.Sprintf("%s (commit %s, built %s)", version, commit, date),
+		Version:       fmt.Sprintf("%s (commit %s of %s, %s)", version, commit, date, runtime.Version()),
 		SilenceErrors: true, SilenceUsage: true,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) > 1 {
@@ -72,7 +77,7 @@ func command() *cobra.Command {
 		Use: "fence [CONFIG.yml]", Short: "the process that stops PostgreSQL when the lease runs out; the agent starts it", Hidden: true,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error { return runFence(strings.Join(args, "")) },
-	}, &cobra.Command{
+	}, pluginCommand(), &cobra.Command{
 		Use: "rules", Short: "print the table of decisions, in the order in which they are tried", Args: cobra.NoArgs,
 		Run: func(*cobra.Command, []string) { printRules() },
 	})

@@ -20,6 +20,7 @@ import (
 	"github.com/pgregent/pgregent/core/lease"
 	"github.com/pgregent/pgregent/core/postgres"
 	"github.com/pgregent/pgregent/observability"
+	"github.com/pgregent/pgregent/plugins"
 	"github.com/pgregent/pgregent/rest"
 	"github.com/pgregent/pgregent/zkdcs"
 )
@@ -43,8 +44,12 @@ type node struct {
 	fence    *fenceProcess // nil if there is to be none
 	store    *zkdcs.Store
 	postgres *postgres.Server
+	host     *plugins.Host
 	agent    *agent.Agent
 	rest     *rest.Server
+	record   *recording
+	phases   *observability.Phases
+	manager  *serviceManager
 }
 
 // run is the agent's life. It returns nil after an orderly stop.
@@ -65,7 +70,7 @@ func newNode(path string) (*node, error) {
 	if err != nil {
 		return nil, err
 	}
-	n := &node{path: path, level: &slog.LevelVar{}}
+	n := &node{path: path, manager: newServiceManager(), level: &slog.LevelVar{}}
 	n.level.Set(local.Log.Level)
 	n.log = observability.NewLogger(os.Stderr, n.level, local.Log.JSON)
 	for _, f := range local.Log.Fields {
@@ -112,8 +117,11 @@ func (n *node) wire(local *config.Local) error {
 	for _, w := range warnings {
 		n.log.Warn("configuration", "finding", w)
 	}
+	if err := n.newHost(local); err != nil {
+		return err
+	}
 	n.postgres = postgres.New(postgres.Options{
-		Config: pg, Bootstrap: local.Bootstrap, Logger: n.log,
+		Config: pg, Bootstrap: local.Bootstrap, Site: n.host, Logger: n.log,
 		Effective: func(dynamic *cluster.Object) (config.Postgres, []string) { return n.local.Load().Postgres(dynamic) },
 	})
 	id := newInstanceID()
@@ -130,11 +138,20 @@ func (n *node) wire(local *config.Local) error {
 	if local.Fence.Mode != config.FenceOff {
 		n.fence = newFence(n.path, local, func() { n.agent.Wake() })
 	}
-	n.agent = agent.New(n.agentOptions(local, pg, cached, id))
+	members, err := newPeers(local, n.log)
+	if err != nil {
+		return err
+	}
+	n.phases = observability.NewPhases(local.Scope, local.Name)
+	n.record = n.newRecording(local)
+	options := n.agentOptions(local, pg, cached, id)
+	options.Peers = members
+	n.agent = agent.New(options)
 	n.rest = rest.New(rest.Options{
-		Listen: local.RESTAPI.Listen, Username: local.RESTAPI.Username, Password: local.RESTAPI.Password,
-		Backend: &backend{Agent: n.agent, reload: n.reload}, Logger: n.log,
-		Metrics: observability.Metrics(n.snapshot),
+		Settings: restSettings(local, n.log),
+		Backend:  &backend{Agent: n.agent, reload: n.reload}, Logger: n.log,
+		Metrics: observability.Metrics(n.snapshot, n.phases, rest.Collector(n.agent.Status)),
+		Records: n.record.records(members.c), Observe: n.phases.REST,
 	})
 	return nil
 }
@@ -142,15 +159,19 @@ func (n *node) wire(local *config.Local) error {
 func (n *node) agentOptions(local *config.Local, pg config.Postgres, cached *cluster.Object, id string) agent.Options {
 	o := agent.Options{
 		Name: local.Name, Scope: local.Scope, InstanceID: id, Tags: local.Tags,
-		APIURL:      "http://" + local.RESTAPI.ConnectAddress + "/patroni",
+		APIURL:      apiURL(local),
 		Settings:    func(o *cluster.Object) (cluster.Settings, []string) { return n.local.Load().Settings(o) },
 		Interrupted: n.dir.bootstrapping(), Bootstrapping: n.dir.setBootstrapping,
 		CachedConfig: cached, SaveConfig: n.saveDynamic,
-		Store: n.store, Postgres: n.postgres, Peers: newPeers(local.RESTAPI), Logger: n.log,
+		Store: timedStore{n.store, n.phases}, Postgres: timedPostgres{n.postgres, n.phases}, Pinger: n.postgres.NewPinger(), Logger: n.log,
+		Turned: n.manager.turned,
 	}
+	o.Recorder, o.Former, o.Evidence = n.record, n.record.former, func() agent.Evidence { return roomIn(pg.DataDir) }
 	settings, _ := local.Settings(cached)
 	o.Watchdog, o.WatchdogRequired = newWatchdog(local.Watchdog, n.log), local.Watchdog.Mode == config.WatchdogRequired
 	o.Promised, o.SavePromise = n.dir.loadPromise(lease.Now(), settings.TTL), n.dir.savePromise
+	o.Site, o.PrePromote, o.Reloads = n.host, n.postgres.PrePromote, n.postgres.Reloads
+	o.Build, o.WithoutLeader = n.postgres.Build, n.postgres.WithoutLeader
 	if n.fence != nil {
 		o.Fence, o.FenceRequired = n.fence, local.Fence.Mode == config.FenceRequired
 	}
@@ -182,12 +203,17 @@ func (n *node) live(ctx context.Context) error {
 	hup := make(chan os.Signal, 1)
 	signal.Notify(hup, syscall.SIGHUP)
 	group.Go(func() { n.reloadOnSignal(edges, hup) })
+	leave := make(chan os.Signal, 1)
+	signal.Notify(leave, leaveSignal)
+	group.Go(func() { n.leaveOnSignal(edges, leave) })
+	group.Go(func() { n.manager.run(edges, ctx.Done(), n.agent.Status) })
 	local := n.local.Load()
 	n.log.Info("pgregent", "version", version, "member", local.Name, "scope", local.Scope, "rest", n.rest.Addr().String(), "zookeeper", local.ZooKeeper.Hosts)
 
 	err := n.agent.Run(ctx)
 	paused := n.agent.Status().Settings.Pause
-	if !errors.Is(err, agent.ErrTwin) && (err != nil || !paused) { // in pause the session stays for the next start
+	stays := errors.Is(err, agent.ErrTwin) || errors.Is(err, agent.ErrLeft) || (err == nil && paused)
+	if !stays { // else the session is for the next start, or another's
 		closing, cancel := context.WithTimeout(edges, closeLimit)
 		if closeErr := n.store.Close(closing); closeErr != nil {
 			n.log.Warn("close ZooKeeper session", "err", closeErr)
@@ -197,8 +223,14 @@ func (n *node) live(ctx context.Context) error {
 	}
 	stopEdges()
 	signal.Stop(hup)
+	signal.Stop(leave)
+	n.host.Close()
 	n.postgres.Close()
 	group.Wait()
+	if err == nil && !paused {
+		n.record.Leading(0) // this end was in order
+	}
+	n.record.close()
 	n.log.Info("stopped")
 	return err
 }

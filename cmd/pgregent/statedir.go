@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
 	"sync"
 	"syscall"
 	"time"
@@ -97,6 +98,9 @@ func (d *stateDir) loadSession() *zkdcs.Session {
 	if boot, err := bootID(); err != nil || boot != f.BootID {
 		return nil
 	}
+	if f.ID == d.loadSpent() {
+		return nil // its end may still take effect
+	}
 	password, err := base64.StdEncoding.DecodeString(f.Password)
 	if err != nil || len(password) != 16 {
 		return nil
@@ -107,6 +111,30 @@ func (d *stateDir) loadSession() *zkdcs.Session {
 // dropSession forgets a session that was closed.
 func (d *stateDir) dropSession() {
 	_ = os.Remove(d.sessionPath()) // a closed session cannot be resumed anyway
+}
+
+func (d *stateDir) spentPath() string { return filepath.Join(d.dir, "spent") }
+
+// saveSpent notes, for the next fence, that a fence has killed PostgreSQL for
+// that session and is about to close it.
+func (d *stateDir) saveSpent(session int64) error {
+	if err := renameio.WriteFile(d.spentPath(), strconv.AppendInt(nil, session, 10), 0o600); err != nil {
+		return fmt.Errorf("note the spent session: %w", err)
+	}
+	return nil
+}
+
+// loadSpent is the session that was noted last; 0: none.
+func (d *stateDir) loadSpent() int64 {
+	text, err := os.ReadFile(d.spentPath())
+	if err != nil {
+		return 0
+	}
+	session, err := strconv.ParseInt(string(text), 10, 64)
+	if err != nil {
+		return 0
+	}
+	return session
 }
 
 // bootstrapping reports that the last run was cut off while it made the

@@ -40,3 +40,29 @@ func TestSessionIsOfThisBootOnly(t *testing.T) {
 		t.Errorf("the session of another boot was taken up: %+v", got)
 	}
 }
+
+// A session that a fence has killed for is not resumed, and the next fence is
+// told of it.
+func TestASpentSessionIsNotResumed(t *testing.T) {
+	d := &stateDir{dir: t.TempDir(), local: &config.Local{Namespace: "service", Scope: "s", Name: "n"}}
+	if got := d.loadSpent(); got != 0 {
+		t.Errorf("nothing was noted, got %d", got)
+	}
+	for _, id := range []int64{7, -7} {
+		if err := d.saveSession(zkdcs.Session{ID: id}); err != nil {
+			t.Fatal(err)
+		}
+		if d.loadSession() == nil {
+			t.Errorf("session %d is not resumed before it is spent", id)
+		}
+		if err := d.saveSpent(id); err != nil {
+			t.Fatal(err)
+		}
+		if got := d.loadSpent(); got != id {
+			t.Errorf("spent: got %d, want %d", got, id)
+		}
+		if got := d.loadSession(); got != nil {
+			t.Errorf("the spent session is resumed: %+v", got)
+		}
+	}
+}

@@ -1,12 +1,10 @@
-// Command pgregentctl is the operator's tool. It talks to the REST API of any
-// member of a cluster:
+// Command pgregentctl is the operator's tool for clusters of pgregent and of
+// Patroni. It reads a cluster's state from ZooKeeper and gives orders through
+// the REST API of its members; commands, options, outputs and exit codes are
+// those of patronictl.
 //
-//	pgregentctl --api http://127.0.0.1:8008 list
-//	pgregentctl --api ... switchover --leader pg1 --candidate pg2
-//	pgregentctl --api ... failover --candidate pg2
-//	pgregentctl --api ... restart | reload | reinit
-//	pgregentctl --api ... show-config
+//	pgregentctl -c /etc/pgregent/pgregent.yml list
+//	pgregentctl -d zookeeper://zk1:2181 switchover shop --candidate pg2
 //
-// PGREGENTCTL_API, PGREGENTCTL_USERNAME and PGREGENTCTL_PASSWORD stand in for
-// the flags. patronictl works on the same cluster, through ZooKeeper.
+// See README.md beside this file.
 package main

@@ -8,6 +8,7 @@ import (
 
 	"github.com/pgregent/pgregent/core/cluster"
 	"github.com/pgregent/pgregent/core/decide"
+	"github.com/pgregent/pgregent/core/record"
 )
 
 // act carries a decision out: short effects here, long ones as a job.
@@ -86,7 +87,11 @@ func (a *Agent) actByJob(ctx context.Context, v decide.View, d decide.Decision) 
 	case decide.Promote:
 		a.promote(ctx, v)
 	case decide.HandOver:
-		a.startJob(ctx, "hand-over", false, func(ctx context.Context, j *job) outcome { return a.handOver(ctx, j, d.Candidate) })
+		route := a.route()
+		a.startJob(ctx, "hand-over", false, func(ctx context.Context, j *job) outcome {
+			a.drainRouters(ctx, route)
+			return a.handOver(ctx, j, d.Candidate)
+		})
 		a.s.job.stopping = true
 	case decide.Demote:
 		a.demote(ctx, d)
@@ -104,7 +109,9 @@ func (a *Agent) actByJob(ctx context.Context, v decide.View, d decide.Decision) 
 func (a *Agent) acquire(ctx context.Context, v decide.View, d decide.Decision) {
 	ctx, cancel := context.WithTimeout(ctx, a.s.settings.RetryTimeout)
 	defer cancel()
+	p := a.story.acquiring(d)
 	won, err := a.o.Store.Acquire(ctx, v.Cluster)
+	a.story.acquired(p, won, err)
 	switch {
 	case err != nil:
 		a.log.Warn("acquire leader lock", "err", err)
@@ -135,7 +142,9 @@ func (a *Agent) releaseDead(ctx context.Context) {
 	status := a.lastStatus()
 	ctx, cancel := context.WithTimeout(ctx, releaseLimit)
 	defer cancel()
-	if err := a.o.Store.Release(ctx, status); err != nil {
+	p := a.story.during(record.Release)
+	err := a.o.Store.Release(ctx, status)
+	if p.end(err); err != nil {
 		a.log.Error("release leader lock", "err", err)
 	}
 	a.s.handedOver, a.s.won = a.now(), false

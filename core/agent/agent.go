@@ -65,6 +65,10 @@ type Options struct {
 	Promised    decide.Promise
 	SavePromise func(p decide.Promise, after time.Duration) error
 
+	// Turned is called by the loop after each complete round; it must not
+	// block. It may be nil.
+	Turned func()
+
 	// Clock reads the boot-time clock; nil means lease.Now. The simulation
 	// has another, which can stand still for one node.
 	Clock func() lease.Instant
@@ -72,10 +76,29 @@ type Options struct {
 	// time.Now.
 	Wall func() time.Time
 
+	// Recorder is told what happens around a change of leaders; nil: nobody is.
+	// Former is what it knows of the agent before this one, nil if that ended
+	// in order or did not lead. Evidence looks at the host; may be nil.
+	Recorder Recorder
+	Former   *Former
+	Evidence func() Evidence
+	// Site is nil if nothing is to be told of events. PrePromote may veto a
+	// promotion; Reloads counts the reloads of the server; Build is the data
+	// directory that is being made; WithoutLeader reports that one can be made
+	// without a running server. They may be nil.
+	Site          Site
+	PrePromote    func(context.Context) error
+	Reloads       func() int64
+	Build         func() *cluster.Build
+	WithoutLeader func() bool
+
 	Store    Store
 	Postgres Postgres
-	Peers    Peers
-	Logger   *slog.Logger
+	// Pinger notices a PostgreSQL that hangs between two looks; nil: nobody
+	// does.
+	Pinger Pinger
+	Peers  Peers
+	Logger *slog.Logger
 }
 
 // Agent runs one member of the cluster.
@@ -106,6 +129,7 @@ type Agent struct {
 	feeder   *feeder
 	failsafe *failsafe
 	watcher  *watcher
+	story    *story
 	promises promises
 
 	s state
@@ -146,6 +170,7 @@ func New(o Options) *Agent {
 	a.feeder = newFeeder(a)
 	a.failsafe = &failsafe{a: a}
 	a.watcher = &watcher{a: a}
+	a.story = &story{a: a, former: o.Former}
 	a.promises.given = o.Promised
 	a.s = newState(o)
 	a.publishInitial()
@@ -165,7 +190,8 @@ func (a *Agent) Wake() {
 }
 
 // Run turns the loop until ctx ends; then it stops PostgreSQL in order and
-// releases the lock (unless the cluster is paused) and returns nil. It
+// releases the lock (unless the cluster is paused) and returns nil. After
+// Leave it ends with ErrLeft. It
 // returns an error that wraps ErrFatal when this node must not go on; then
 // PostgreSQL is left as it is.
 func (a *Agent) Run(ctx context.Context) error {
@@ -180,10 +206,17 @@ func (a *Agent) Run(ctx context.Context) error {
 	go a.syncer.run(work)
 	go a.failsafe.run(work)
 	go a.watcher.run(work)
+	go a.noticeHang(work)
 	for {
+		if a.leaves(ctx) {
+			return ErrLeft
+		}
 		again, err := a.turn(work)
 		if err != nil {
 			return err
+		}
+		if a.o.Turned != nil {
+			a.o.Turned()
 		}
 		timer := time.NewTimer(again)
 		select {
@@ -213,6 +246,7 @@ func (a *Agent) turn(ctx context.Context) (time.Duration, error) {
 		return 0, err
 	}
 	a.observePostgres(ctx)
+	a.announce()
 	a.refuseRestartOfNothing()
 	v := a.view()
 	d := decide.Decide(v)
@@ -223,9 +257,13 @@ func (a *Agent) turn(ctx context.Context) (time.Duration, error) {
 		v = a.askPeers(ctx, v)
 		d = decide.Decide(v)
 	}
+	a.story.look(v, d)
 	a.note(d)
 	err := a.act(ctx, v, d)
 	a.publish(ctx)
+	if a.o.Recorder != nil {
+		a.o.Recorder.Cycle(d.Rule, a.now().Sub(a.s.turnAt))
+	}
 	return a.nextLook(d), err
 }
 
@@ -261,7 +299,11 @@ func (a *Agent) note(d decide.Decision) {
 		a.counters.decisions.Add(1)
 	}
 	a.s.last = d
-	a.log.LogAttrs(context.Background(), level, "decision", slog.String("verb", string(d.Verb)), slog.String("rule", d.Rule), slog.String("reason", d.Reason))
+	attrs := []slog.Attr{slog.String("verb", string(d.Verb)), slog.String("rule", d.Rule), slog.String("reason", d.Reason)}
+	if trace := a.story.incident(); trace != "" {
+		attrs = append(attrs, slog.String("trace_id", trace))
+	}
+	a.log.LogAttrs(context.Background(), level, "decision", attrs...)
 }
 
 // checkName refuses to run beside another agent of the same name. It needs

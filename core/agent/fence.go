@@ -211,7 +211,7 @@ func (a *Agent) armFence() error {
 	a.feeder.lock()
 	defer a.feeder.unlock()
 	if err := a.feeder.tell(l, a.hard(l)); err != nil {
-		if !a.o.FenceRequired {
+		if spent := a.o.Fence.Spent(); !a.o.FenceRequired && (spent == 0 || spent != l.Session) {
 			a.log.Warn("becoming primary without a fence", "err", err)
 			return nil
 		}

@@ -35,6 +35,7 @@ func (a *Agent) guard(ctx context.Context) {
 		}
 		err := a.o.Postgres.Kill() // before any word: the log may be stuck
 		a.counters.guardKills.Add(1)
+		go a.story.killed("the lease was over and PostgreSQL might still accept writes")
 		if err != nil {
 			a.log.Error("the lease is over; kill PostgreSQL", "err", err)
 			continue

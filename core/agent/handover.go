@@ -9,6 +9,7 @@ import (
 
 	"github.com/pgregent/pgregent/core/cluster"
 	"github.com/pgregent/pgregent/core/decide"
+	"github.com/pgregent/pgregent/core/record"
 )
 
 // askEvery is how often a candidate is asked, after the shutdown checkpoint,
@@ -64,6 +65,7 @@ func (a *Agent) stopAndRelease(ctx context.Context, j *job, candidate string) (r
 		}
 	case end = <-shutdown:
 		j.closed.Store(true)
+		j.pen.event("shutdown checkpoint written", "lsn", end.String())
 		released, err = a.awaitExit(ctx, stopped, end, candidate)
 	}
 	if err != nil && ctx.Err() != nil && !released && !a.o.Postgres.Observe(context.WithoutCancel(ctx)).Running {
@@ -81,6 +83,7 @@ func (a *Agent) stopAndRelease(ctx context.Context, j *job, candidate string) (r
 	if released {
 		return true, nil
 	}
+	j.pen.event("PostgreSQL is down")
 	if !a.receivedAtLast(ctx, end, candidate) {
 		if candidate != "" {
 			return false, errNotReceived
@@ -191,7 +194,9 @@ func (a *Agent) release(ctx context.Context, end cluster.LSN) error {
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
-	if err := a.o.Store.Release(ctx, status); err != nil {
+	p := a.story.during(record.Release)
+	err := a.o.Store.Release(ctx, status)
+	if p.end(err); err != nil {
 		return fmt.Errorf("release leader lock: %w", err)
 	}
 	return nil
@@ -224,12 +229,15 @@ func (a *Agent) shutdown(ctx context.Context) error {
 		})
 	}
 	a.log.Info("stopping PostgreSQL")
+	defer a.announceStop()
 	if a.o.Store.Lease().Held() && a.s.instance.Running {
-		_, err := a.stopAndRelease(ctx, &job{}, "")
+		p := a.story.stopping()
+		_, err := a.stopAndRelease(ctx, &job{pen: p}, "")
 		if errors.Is(err, errUncleanStop) { // of a standby that held the lock, or a crash: it ends in any case
 			a.log.Warn("releasing the lock", "err", err)
 			err = a.release(ctx, 0)
 		}
+		p.end(err)
 		return err
 	}
 	if err := a.o.Postgres.Stop(ctx, cluster.StopFast, a.s.instance.Primary(), nil); err != nil {

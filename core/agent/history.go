@@ -5,6 +5,7 @@ import (
 
 	"github.com/pgregent/pgregent/core/cluster"
 	"github.com/pgregent/pgregent/core/decide"
+	"github.com/pgregent/pgregent/core/record"
 )
 
 // writeHistory appends the row of the present timeline when it is missing,
@@ -14,6 +15,13 @@ func (h *housekeeper) writeHistory(ctx context.Context, v decide.View) error {
 	if old.ClusterTimeline() == v.Instance.Timeline {
 		return nil
 	}
+	p := h.a.story.during(record.History)
+	err := h.appendHistory(ctx, v, old)
+	h.a.story.historyDone(p, v.Instance.Timeline, err)
+	return err
+}
+
+func (h *housekeeper) appendHistory(ctx context.Context, v decide.View, old cluster.History) error {
 	rows, err := h.a.o.Postgres.TimelineHistory(ctx)
 	if err != nil {
 		return err

@@ -25,6 +25,8 @@ type job struct {
 	// closed is set once the shutdown checkpoint is written: nothing can be
 	// written here any more, whatever processes are left.
 	closed atomic.Bool
+	// pen notes the work in the record; nil: it is not noted.
+	pen *pen
 	// state is shown in the member key meanwhile; "" for what PostgreSQL does.
 	state cluster.State
 }
@@ -61,6 +63,7 @@ func (a *Agent) startJob(ctx context.Context, kind string, primary bool, work fu
 	ctx, cancel := context.WithCancel(ctx)
 	j := &job{kind: kind, since: a.now(), cancel: cancel}
 	j.primary.Store(primary)
+	j.pen = a.story.job(kind)
 	a.s.job = j
 	if primary {
 		a.writable.Store(true)
@@ -80,6 +83,7 @@ func (a *Agent) finish(out outcome) {
 	j := s.job
 	s.job = nil
 	took := a.now().Sub(j.since).Round(time.Millisecond)
+	a.story.jobDone(j, out.err)
 	if out.apply != nil {
 		out.apply(s)
 	}

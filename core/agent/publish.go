@@ -31,7 +31,7 @@ func (a *Agent) publish(ctx context.Context) {
 		Promoting: l.Held() && (s.won || (s.instance.Ready && s.instance.Standby)), LastSeen: s.lastSeen, Settings: s.settings,
 		Tags: s.tags, Member: member, Rule: s.last.Rule, Reason: s.last.Reason,
 		LoopUntil: time.Duration(now.Add(2 * s.settings.TTL)), InstanceID: a.o.InstanceID,
-		Dynamic: s.dynamic, LastStatus: a.lastStatus(),
+		Dynamic: s.dynamic, LastStatus: a.lastStatus(), PublishedAt: time.Duration(now),
 	}
 	st.Instance.State = member.State
 	if l.Held() {
@@ -47,7 +47,7 @@ func (a *Agent) publish(ctx context.Context) {
 		st.Cluster = s.cluster
 	}
 	if s.job != nil {
-		st.Job = s.job.kind
+		st.Job, st.Build = s.job.kind, a.build()
 	}
 	a.status.Store(st)
 	a.views.signal()

@@ -70,9 +70,14 @@ type state struct {
 
 	scheduled *scheduledRestart
 
+	// leave means that Leave was called; stays is why it has not ended yet.
+	leave bool
+	stays string
+
 	restart *request
 	reinit  *request
 	slots   slotNews
+	herald  herald
 
 	member      cluster.MemberData
 	memberSetAt lease.Instant
@@ -162,6 +167,7 @@ func (a *Agent) view() decide.View {
 	if s.scheduled != nil {
 		v.Scheduled = &s.scheduled.ScheduledRestart
 	}
+	v.WithoutLeader = a.o.WithoutLeader != nil && a.o.WithoutLeader()
 	v.FollowsTarget = !a.o.Postgres.Wants(decide.Target(v))
 	return v
 }

@@ -135,6 +135,9 @@ func (a *Agent) promote(ctx context.Context, v decide.View) {
 	limit := max(a.s.settings.PrimaryStartTimeout, startLimit)
 	loop := ctx // outlives the job
 	a.startJob(ctx, "promote", true, func(ctx context.Context, _ *job) outcome {
+		if err := a.prePromote(ctx); err != nil { // takes as long as it takes
+			return outcome{err: err, apply: func(s *state) { s.promoteFailed = true; a.checkpointPending.Store(false) }}
+		}
 		promoting, cancel := context.WithTimeout(ctx, limit)
 		defer cancel()
 		former, err := a.prepareSync(promoting, v)

@@ -102,6 +102,8 @@ type Upstream struct {
 	// follows; Host may be a list then, and is "" for an archive only. nil for
 	// a member.
 	Remote *StandbyCluster
+	// Plain means that a copy is to be made by pg_basebackup and nothing else.
+	Plain bool
 }
 
 // StartOptions tell how PostgreSQL is to be started.

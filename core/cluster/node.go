@@ -39,9 +39,13 @@ type NodeStatus struct {
 	Member MemberData
 	// Job is what long work is under way, "" if none.
 	Job string
+	// Build is the data directory that is being made, nil if none is.
+	Build *Build
 	// Rule and Reason are of the last decision.
 	Rule   string
 	Reason string
+	// PublishedAt is when this was published, on the boot-time clock.
+	PublishedAt time.Duration
 	// LoopUntil is until when the loop counts as alive, on the boot-time
 	// clock.
 	LoopUntil time.Duration

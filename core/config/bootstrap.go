@@ -29,9 +29,7 @@ func (d *document) bootstrap() *Bootstrap {
 	for _, name := range refused {
 		d.report(Error, "bootstrap.initdb", name, "is set by the agent and not allowed here")
 	}
-	if method := d.text("bootstrap.method"); method != "" && method != "initdb" {
-		d.report(Warning, "bootstrap.method", method, "custom bootstrap methods are not supported by this build; initdb is used")
-	}
+	b.Method = d.bootstrapMethod(o)
 	d.checkSettings(b.DCS)
 	return b
 }

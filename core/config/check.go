@@ -198,7 +198,7 @@ func (c *keyChecker) unknown(s *schemaKey, path, name string, v any) {
 		}
 	case c.dynamicOnly(path, name):
 		c.doc.unknown(at, "only the dynamic configuration has this key; here it has no effect (first value: bootstrap.dcs.%s)", at)
-	case isMethod(path, v):
+	case isMethod(path, v), c.namesMethod(path, name):
 	default:
 		c.doc.unknown(at, "unknown key%s", c.suggest(s, path, name))
 	}
@@ -223,6 +223,17 @@ func isMethod(path string, v any) bool {
 	o, ok := v.(*cluster.Object)
 	at := path == "bootstrap" || path == "postgresql" || path == "bootstrap.dcs.postgresql"
 	return ok && at && o.Has("command")
+}
+
+// namesMethod reports that name is one of the configured methods, whose
+// section need not have a command.
+func (c *keyChecker) namesMethod(path, name string) bool {
+	for _, key := range []string{"create_replica_methods", "create_replica_method", "method"} {
+		if slices.Contains(textItems(c.doc.lookup(path+"."+key)), name) {
+			return path != ""
+		}
+	}
+	return false
 }
 
 // suggest returns "; did you mean X?" for the nearest known name beside

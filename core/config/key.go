@@ -90,6 +90,7 @@ var keyGroups = []keyGroup{
 	{"log", InFile, logKeys},
 	{"restapi", InFile, restKeys},
 	{"ctl", InFile, ctlKeys},
+	{"observability.tracing", InFile, tracingKeys},
 	{"zookeeper", InFile, zooKeeperKeys},
 	{"fence", InFile, fenceKeys},
 	{"watchdog", InFile, watchdogKeys},

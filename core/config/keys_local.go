@@ -6,6 +6,7 @@ var topKeys = []keyRow{
 	{"name", is(text), "", AtAgentRestart, "Name of this member, unique in the cluster, and application_name of its replication."},
 	{"namespace", is(text), "service", AtAgentRestart, "Prefix of the cluster's path in ZooKeeper: /<namespace>/<scope>."},
 	{"state_dir", is(text), "", AtAgentRestart, "Directory of what a restarted agent needs (the ZooKeeper session), outside data_dir; default .pgregent-<name> beside it."},
+	{"plugins", is(mapping), "", AtAgentRestart, "Plugins by name: type or path, args, sha256, settings and limits."},
 	{"thread_pool_size", between(0, unlimited, ""), "5", NoEffect, "Threads of Patroni; this agent has none to set."},
 	{"thread_stack_size", is(text), "524288", NoEffect, "Stack size of Patroni's threads; this agent has none to set."},
 }
@@ -27,34 +28,47 @@ var logKeys = []keyRow{
 }
 
 var restKeys = []keyRow{
-	{"listen", is(text), "", AtAgentRestart, "host:port of the REST API; * or no host means all addresses."},
+	{"listen", is(text), "", AtReload, "host:port of the REST API; * or no host means all addresses."},
 	{"connect_address", is(text), "", AtAgentRestart, "host:port at which the other members reach it; default listen."},
-	{"auth", is(text), "", AtAgentRestart, "user:password in one text, for restapi.authentication."},
-	{"authentication.username", is(text), "", AtAgentRestart, "User for the calls that change something."},
-	{"authentication.password", is(text), "", AtAgentRestart, "Password of that user."},
-	{"certfile", is(text), "", AtAgentRestart, "Certificate file; turns HTTPS on."},
-	{"keyfile", is(text), "", AtAgentRestart, "Key file of the certificate."},
-	{"keyfile_password", is(text), "", AtAgentRestart, "Password of the key file."},
-	{"cafile", is(text), "", AtAgentRestart, "CA bundle that client certificates are checked with."},
-	{"ciphers", is(text), "", AtAgentRestart, "TLS ciphers in OpenSSL's syntax."},
-	{"verify_client", oneOf("none optional required"), "none", AtAgentRestart, "Whether client certificates are asked for."},
-	{"allowlist", is(textList), "", AtAgentRestart, "Hosts, addresses and networks that may make calls that change something; none: all."},
-	{"allowlist_include_members", is(boolean), "false", AtAgentRestart, "Adds the addresses of all members to the allowlist."},
-	{"http_extra_headers", is(textMap), "", AtAgentRestart, "Headers of each answer."},
-	{"https_extra_headers", is(textMap), "", AtAgentRestart, "Headers of each answer over TLS, besides the others."},
+	{"auth", is(text), "", AtReload, "user:password in one text, for restapi.authentication."},
+	{"authentication.username", is(text), "", AtReload, "User for the calls that change something."},
+	{"authentication.password", is(text), "", AtReload, "Password of that user."},
+	{"certfile", is(text), "", AtReload, "Certificate file; turns HTTPS on."},
+	{"keyfile", is(text), "", AtReload, "Key file of the certificate."},
+	{"keyfile_password", is(text), "", AtReload, "Password of the key file."},
+	{"cafile", is(text), "", AtReload, "CA bundle that client certificates are checked with."},
+	{"ciphers", is(text), "", AtReload, "TLS ciphers in OpenSSL's syntax."},
+	{"verify_client", oneOf("none optional required"), "none", AtReload, "Whether client certificates are asked for."},
+	{"allowlist", is(textList), "", AtReload, "Hosts, addresses and networks that may make calls that change something; none: all."},
+	{"allowlist_include_members", is(boolean), "false", AtReload, "Adds the addresses of all members to the allowlist."},
+	{"http_extra_headers", is(textMap), "", AtReload, "Headers of each answer."},
+	{"https_extra_headers", is(textMap), "", AtReload, "Headers of each answer over TLS, besides the others."},
 	{"request_queue_size", between(0, 4096, ""), "5", NoEffect, "Backlog of Patroni's listener; this agent leaves it to the kernel."},
-	{"server_tokens", oneOf("original productonly minimal"), "original", AtAgentRestart, "What the Server header says."},
+	{"server_tokens", oneOf("original productonly minimal"), "original", AtReload, "What the Server header says."},
 	{"thread_pool_size", between(0, unlimited, ""), "5", NoEffect, "Threads of Patroni's REST API; this agent has none to set."},
+	{"max_connections_per_address", between(0, 1000000, ""), "1000", AtReload, "Open connections from one address; 0: any number."},
+	{"identities", is(opaque), "", AtReload, "Callers with roles: name, role (viewer, operator, admin), and certificate, token or token_sha256."},
+	{"primary_role", oneOf("primary master"), "primary", AtReload, "What documents call the role of a primary."},
+	{"agent_check.listen", is(text), "", AtReload, "host:port of HAProxy's agent-check; none: there is none."},
+	{"agent_check.check", is(text), "/replica", AtReload, "Health check that decides what it answers."},
+	{"agent_check.max_lag", between(1, unlimited, "bytes"), "", AtReload, "Lag at which the weight reaches 1 %; default maximum_lag_on_failover."},
 }
 
 var ctlKeys = []keyRow{
 	{"authentication.username", is(text), "", AtAgentRestart, "User for calls to other members; default that of restapi."},
 	{"authentication.password", is(text), "", AtAgentRestart, "Password of that user."},
+	{"auth", is(text), "", AtAgentRestart, "user:password in one text, for ctl.authentication."},
 	{"insecure", is(boolean), "false", AtAgentRestart, "Skips the verification of certificates."},
 	{"cacert", is(text), "", AtAgentRestart, "CA bundle for calls to other members; default restapi.cafile."},
 	{"certfile", is(text), "", AtAgentRestart, "Client certificate for calls to other members."},
 	{"keyfile", is(text), "", AtAgentRestart, "Key file of the client certificate."},
 	{"keyfile_password", is(text), "", AtAgentRestart, "Password of that key file."},
+}
+
+var tracingKeys = []keyRow{
+	{"endpoint", is(text), "", AtAgentRestart, "URL of an OTLP collector; default as the OTEL_* variables say."},
+	{"protocol", oneOf("grpc http/protobuf"), "", AtAgentRestart, "How the collector is spoken to."},
+	{"headers", is(textMap), "", AtAgentRestart, "Headers of every request to it."},
 }
 
 var zooKeeperKeys = []keyRow{

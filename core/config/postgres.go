@@ -56,6 +56,7 @@ func (l *Local) Postgres(dynamic *cluster.Object) (p Postgres, warnings []string
 	for _, name := range refused {
 		m.warnf("postgresql.basebackup: option %s is set by the agent and ignored", name)
 	}
+	p.Site = m.site()
 	return p, m.warnings
 }
 

@@ -54,7 +54,7 @@ func TestPostgresDefaults(t *testing.T) {
 			{"wal_log_hints", "on"},
 		},
 		Parameters: []Parameter{{"wal_keep_size", "128MB"}},
-		UseSlots:   true, PgCtlTimeout: time.Minute, RetryTimeout: 10 * time.Second,
+		UseSlots:   true, PgCtlTimeout: time.Minute, RetryTimeout: 10 * time.Second, Site: Site{Methods: []Method{{Name: BaseBackupMethod}}},
 	}
 	if diff := cmp.Diff(want, got); diff != "" || len(warnings) > 0 {
 		t.Errorf("(-want +got):\n%s\nwarnings %q", diff, warnings)
@@ -147,7 +147,7 @@ func TestPostgresMerge(t *testing.T) {
 		Replication: Credentials{Username: "r", SSL: map[string]string{"sslmode": "require"}},
 		PgHba:       []string{"a", "b"}, PgIdent: []string{"d"}, CustomConf: "/cc", UsePgRewind: true,
 		BaseBackup:   []Option{{"max-rate", "1M", true}, {"checkpoint", "fast", true}, {"verbose", "", false}},
-		PgCtlTimeout: 2 * time.Minute, RetryTimeout: 5 * time.Second,
+		PgCtlTimeout: 2 * time.Minute, RetryTimeout: 5 * time.Second, Site: Site{Methods: []Method{{Name: BaseBackupMethod}}},
 	}
 	p.Controlled, p.Parameters = nil, nil
 	if diff := cmp.Diff(want, p); diff != "" {

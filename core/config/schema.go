@@ -19,13 +19,6 @@ var otherStores = []string{"consul", "etcd", "etcd3", "exhibitor", "kubernetes",
 // protections are keys whose absence of effect would leave open what the
 // operator meant to close.
 var protections = []struct{ path, meaning string }{
-	{"postgresql.pre_promote", "the script is not run, so it cannot veto a promotion"},
-	{"postgresql.before_stop", "the script is not run before a stop"},
-	{"postgresql.callbacks", "the scripts are not run"},
-	{"restapi.certfile", "the REST API speaks plain HTTP"},
-	{"restapi.verify_client", "client certificates are not checked"},
-	{"restapi.allowlist", "calls from all addresses are answered"},
-	{"restapi.allowlist_include_members", "calls from all addresses are answered"},
 	{"zookeeper.use_ssl", "the connection to ZooKeeper is not encrypted"},
 	{"zookeeper.set_acls", "znodes are created with an open ACL"},
 }

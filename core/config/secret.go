@@ -16,7 +16,7 @@ var secretKeys = []string{"password", "keyfile_password", "key_password", "sslpa
 // secretPath reports whether the value at path may be a credential. A text
 // in the place of a mapping of credentials most likely is user:password.
 func secretPath(path string) bool {
-	if strings.HasPrefix(path, "zookeeper.auth_data") {
+	if strings.HasPrefix(path, "zookeeper.auth_data") || strings.HasPrefix(path, "observability.tracing.headers") {
 		return true
 	}
 	last := path[strings.LastIndexByte(path, '.')+1:]

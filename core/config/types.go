@@ -18,15 +18,21 @@ type Local struct {
 	// copy. Default: .pgregent-<name> beside the data directory.
 	StateDir string
 
-	RESTAPI   RESTAPI
-	ZooKeeper ZooKeeper
-	Fence     Fence
-	Watchdog  Watchdog
+	RESTAPI RESTAPI
+	// RESTAccess says who may call the REST API, Ctl how agents call each other.
+	RESTAccess RESTAccess
+	Ctl        Ctl
+	ZooKeeper  ZooKeeper
+	Fence      Fence
+	Watchdog   Watchdog
 	// Bootstrap is nil if the section is absent: the node then never
 	// bootstraps a cluster.
 	Bootstrap *Bootstrap
 	Tags      cluster.Tags
 	Log       Log
+	Tracing   Tracing
+	// Plugins are the entries of the plugins section.
+	Plugins []Plugin
 
 	// postgresql is the local postgresql section, the source of Postgres.
 	postgresql *cluster.Object
@@ -120,6 +126,8 @@ type Bootstrap struct {
 	// PostBootstrap is a command line, run once with the connection string
 	// as its last argument; "" for none.
 	PostBootstrap string
+	// Method makes the data directory; nil: initdb does.
+	Method *Method
 }
 
 // Option is a command-line option: --Key, or --Key=Value if HasValue.
@@ -198,4 +206,5 @@ type Postgres struct {
 	PgCtlTimeout   time.Duration
 	// RetryTimeout is the dynamic retry_timeout.
 	RetryTimeout time.Duration
+	Site         Site
 }

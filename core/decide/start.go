@@ -86,6 +86,14 @@ func emptyRules() []Rule {
 			},
 		},
 		{
+			Name: "build-without-leader",
+			Doc:  "There is no leader, and a replica method that needs none, as from a backup.",
+			When: func(v View) bool { return empty(v) && v.unlocked() && v.Cluster.SystemID() != "" && v.WithoutLeader },
+			Then: func(View) Decision {
+				return Decision{Verb: Clone, Upstream: &cluster.Upstream{}, Reason: "no data and no leader; a replica method needs none"}
+			},
+		},
+		{
 			Name: "waiting-for-leader",
 			Doc:  "There is no data and nobody to copy from yet.",
 			When: empty,
@@ -109,6 +117,7 @@ func reinitialize(v View) Decision {
 	src := cloneSource(v)
 	if v.ReinitFromLeader {
 		src = upstream(v.Cluster.LeaderMember())
+		src.Plain = true
 	}
 	return Decision{Verb: Reclone, Upstream: src, Reason: "reinitialize requested; copying " + src.Name}
 }

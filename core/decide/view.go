@@ -29,6 +29,8 @@ type View struct {
 	Tags     cluster.Tags
 	// CanBootstrap means that the configuration allows a new cluster.
 	CanBootstrap bool
+	// WithoutLeader means that a replica can be made without a running server.
+	WithoutLeader bool
 	// Peers are the answers of the other members; nil if not asked yet.
 	Peers []Peer
 

@@ -36,32 +36,42 @@ type Client struct {
 	seq uint32
 	// last is the newest answer.
 	last Reply
+	// silent is the fence that has last not answered in time.
+	silent peer
 }
 
 // NewClient returns a Client that is not connected yet. spawn starts a fence
 // process and returns without waiting for it; lost is called, from another
 // goroutine, when the connection to a fence has ended.
 func NewClient(stateDir string, spawn func() error, lost func()) *Client {
-	return &Client{stateDir: stateDir, spawn: spawn, lost: lost, fd: -1}
+	return &Client{stateDir: stateDir, spawn: spawn, lost: lost, fd: -1, silent: peer{fd: -1}}
 }
 
 // Connect finds the fence that a former agent left, or starts one. It
-// returns what that fence has armed.
+// returns what that fence has armed. A fence that is there and does not answer
+// before ctx ends is killed, and the next call starts another: two fences
+// must not live side by side, since the one that nobody feeds would kill
+// PostgreSQL, and close a session, when nobody expects it.
 func (c *Client) Connect(ctx context.Context) (Reply, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.fd >= 0 {
 		return c.exchange(Message{Kind: Hello})
 	}
-	if reply, err := c.attach(); err == nil {
+	reply, err := c.attach()
+	for errors.Is(err, unix.EAGAIN) && ctx.Err() == nil {
+		reply, err = c.attach() // it may be busy with killing: give it time
+	}
+	switch {
+	case err == nil:
 		return reply, nil
+	case errors.Is(err, unix.EAGAIN):
+		return Reply{}, errors.Join(err, c.silent.kill())
 	}
 	if err := c.spawn(); err != nil {
 		return Reply{}, fmt.Errorf("start the fence: %w", err)
 	}
-	var err error
 	for ctx.Err() == nil {
-		var reply Reply
 		if reply, err = c.attach(); err == nil {
 			return reply, nil
 		}
@@ -75,21 +85,20 @@ func (c *Client) Connect(ctx context.Context) (Reply, error) {
 
 // attach connects and says hello. The caller holds mu.
 func (c *Client) attach() (Reply, error) {
-	fd, err := dial(c.stateDir)
+	fd, err := dial(c.stateDir, answerLimit)
 	if err != nil {
 		return Reply{}, err
 	}
-	limit := unix.NsecToTimeval(answerLimit.Nanoseconds())
-	if err := errors.Join(unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &limit),
-		unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_SNDTIMEO, &limit)); err != nil {
-		_ = unix.Close(fd)
-		return Reply{}, fmt.Errorf("limit the waits for the fence: %w", err)
-	}
 	c.fd = fd
+	peer := peerOf(fd)
 	reply, err := c.exchange(Message{Kind: Hello})
 	if err == nil {
 		go c.watch(fd)
 	}
+	if errors.Is(err, unix.EAGAIN) { // it was alive after peer was opened
+		c.silent, peer = peer, c.silent
+	}
+	peer.forget()
 	return reply, err
 }
 

@@ -14,15 +14,16 @@ type Machine struct {
 	// Wait is how long a gone agent is waited for, bounded by the hard
 	// deadline.
 	Wait time.Duration
+	// Spent is the session that the last kill was for, 0 if none was: of this
+	// fence, or at its start of a former one. It is being closed, which may
+	// take effect at any later moment: nothing that rests on it can be armed
+	// again.
+	Spent int64
 
 	armed   bool
 	epoch   cluster.Epoch
 	session int64 // that owns the leader znode of epoch
 	hard    lease.Instant
-	// spent is the session that the last kill was for, 0 if none was. It is
-	// being closed, which may take effect at any later moment: nothing that
-	// rests on it can be armed again.
-	spent int64
 	// there means that an agent is connected; goneSince is since when none is.
 	there     bool
 	goneSince lease.Instant
@@ -37,7 +38,7 @@ func (m *Machine) On(msg Message) Reply {
 	switch msg.Kind {
 	case Arm:
 		switch {
-		case msg.Epoch < m.epoch, msg.Epoch == 0, msg.Session == 0, msg.Session == m.spent:
+		case msg.Epoch < m.epoch, msg.Epoch == 0, msg.Session == 0, msg.Session == m.Spent:
 			refused = true
 		case msg.Epoch == m.epoch && m.armed:
 			m.hard = max(m.hard, msg.Hard) // within an epoch the deadline only grows
@@ -59,11 +60,12 @@ func (m *Machine) On(msg Message) Reply {
 	default:
 		refused = true
 	}
-	return Reply{Seq: msg.Seq, Refused: refused, Armed: m.armed, Epoch: m.epoch, Hard: m.hard, Kills: m.kills, Why: m.why, Spent: m.spent}
+	return Reply{Seq: msg.Seq, Refused: refused, Armed: m.armed, Epoch: m.epoch, Hard: m.hard, Kills: m.kills, Why: m.why, Spent: m.Spent}
 }
 
-// AgentThere notes that an agent has connected.
-func (m *Machine) AgentThere() { m.there = true }
+// AgentThere notes that an agent has connected. It has another mind than one
+// that sent Quit.
+func (m *Machine) AgentThere() { m.there, m.quit = true, false }
 
 // AgentGone notes that the agent's connection has ended.
 func (m *Machine) AgentGone(now lease.Instant) {
@@ -116,7 +118,7 @@ func (m *Machine) Next(now lease.Instant) (Order, Reason) {
 // returns the session to close. No epoch of that session can be armed again,
 // although ZooKeeper may prove it anew: the agent has to begin another.
 func (m *Machine) Killed(why Reason) (session int64) {
-	m.armed, m.why, m.spent = false, why, m.session
+	m.armed, m.why, m.Spent = false, why, m.session
 	m.kills++
-	return m.spent
+	return m.Spent
 }

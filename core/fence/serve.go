@@ -16,17 +16,25 @@ import (
 // timer that the kernel forgot must not cost more than this.
 const tick = 100 * time.Millisecond
 
+// KilledPrefix begins what is told of a kill; the reason follows.
+const KilledPrefix = "PostgreSQL was killed: "
+
 // Options are what the fence process needs.
 type Options struct {
 	// StateDir is where its socket is.
 	StateDir string
 	// Wait is how long a gone agent is waited for.
 	Wait time.Duration
+	// Spent is the session that a former fence has killed for, 0 if none did.
+	Spent int64
 	// Kill sends SIGKILL to every process of the server and returns when the
-	// signals are queued. It must need nothing but the kernel.
+	// signals are queued. It must need nothing but the kernel. It is repeated
+	// until it succeeds.
 	Kill func() error
 	// CloseSession ends the ZooKeeper session that was killed for. It is
-	// called after Kill only, from another goroutine, since it may take long.
+	// called after Kill has succeeded only, from another goroutine, since it
+	// may take long. Before anything is sent it must be sure that the next
+	// fence will be told of that session as Spent.
 	CloseSession func(session int64) error
 	// Tell is told what was done, after it was done.
 	Tell func(what string, err error)
@@ -46,7 +54,7 @@ func Serve(o Options) error {
 	}
 	defer func() { _ = unix.Close(timer) }()
 	harden(o)
-	s := &server{o: o, m: Machine{Wait: o.Wait}, listener: listener, timer: timer, agent: -1}
+	s := &server{o: o, m: Machine{Wait: o.Wait, Spent: o.Spent}, listener: listener, timer: timer, agent: -1}
 	s.m.AgentGone(lease.Now()) // none is there yet
 	return s.run()
 }
@@ -75,6 +83,8 @@ type server struct {
 	// closing is closed when the last session has been closed, or could not
 	// be; nil: none was to.
 	closing chan struct{}
+	// unkilled means that the last try to kill has failed.
+	unkilled bool
 
 	packet [packetSize]byte
 	reply  [replySize]byte
@@ -84,17 +94,14 @@ func (s *server) run() error {
 	fds := make([]unix.PollFd, 0, 3)
 	for {
 		order, why := s.m.Next(lease.Now())
-		switch order {
-		case Kill:
-			s.kill(why)
+		switch {
+		case order == Kill && s.kill(why):
 			continue
-		case Exit:
-			if s.closing != nil {
-				<-s.closing
-			}
+		case order == Exit && !s.busy():
 			return nil
-		}
-		s.arm()
+		case order == Nothing:
+			s.arm()
+		} // else the tick comes back to it
 		fds = append(fds[:0],
 			unix.PollFd{Fd: int32(s.timer), Events: unix.POLLIN}, unix.PollFd{Fd: int32(s.listener), Events: unix.POLLIN})
 		if s.agent >= 0 {
@@ -127,16 +134,41 @@ func (s *server) arm() {
 	}
 }
 
-// kill stops PostgreSQL for good, and only then talks.
-func (s *server) kill(why Reason) {
+// kill stops PostgreSQL for good, and only then talks. It reports false if
+// PostgreSQL may still run: then the session must not be closed either, since
+// another would be primary at once, and the next tick tries again.
+func (s *server) kill(why Reason) bool {
 	err := s.o.Kill()
-	if err != nil && s.m.kills < 100 { // try again at once, then after a tick
+	if err != nil {
 		err = s.o.Kill()
 	}
+	if err != nil {
+		if !s.unkilled {
+			s.o.Tell("PostgreSQL is not killed yet: "+why.String(), err)
+		}
+		s.unkilled = true
+		return false
+	}
+	s.unkilled = false
 	session := s.m.Killed(why)
-	s.o.Tell("PostgreSQL was killed: "+why.String(), err)
+	s.o.Tell(KilledPrefix+why.String(), nil)
 	if s.o.CloseSession != nil {
 		s.close(session)
+	}
+	return true
+}
+
+// busy reports that a session is being closed. Until it is, the fence answers:
+// an agent that comes meanwhile must not need another.
+func (s *server) busy() bool {
+	if s.closing == nil {
+		return false
+	}
+	select {
+	case <-s.closing:
+		return false
+	default:
+		return true
 	}
 }
 

@@ -16,35 +16,54 @@ type running struct {
 	killed chan struct{}
 	closed chan int64
 	ended  chan error
-	// hold, if not nil, keeps sessions from being closed until it is closed.
-	hold chan struct{}
 }
 
 func run(t *testing.T, wait time.Duration) *running { return runHeld(t, wait, nil) }
 
+// runHeld closes no session before hold, if it is not nil, is closed.
 func runHeld(t *testing.T, wait time.Duration, hold chan struct{}) *running {
 	t.Helper()
-	r := &running{hold: hold, dir: t.TempDir(), killed: make(chan struct{}, 9), closed: make(chan int64, 9), ended: make(chan error, 1)}
-	go func() {
-		r.ended <- Serve(Options{
-			StateDir: r.dir, Wait: wait, Tell: func(string, error) {},
-			Kill: func() error { r.killed <- struct{}{}; return nil },
-			CloseSession: func(session int64) error {
-				if r.hold != nil {
-					<-r.hold
-				}
-				r.closed <- session
-				return nil
-			},
-		})
-	}()
+	r := newRunning(t)
+	r.serve(Options{
+		Wait: wait,
+		CloseSession: func(session int64) error {
+			if hold != nil {
+				<-hold
+			}
+			r.closed <- session
+			return nil
+		},
+	})
 	return r
+}
+
+// runWith runs a fence of these options; what is missing is filled in.
+func runWith(t *testing.T, o Options) *running {
+	t.Helper()
+	r := newRunning(t)
+	r.serve(o)
+	return r
+}
+
+func newRunning(t *testing.T) *running {
+	return &running{dir: t.TempDir(), killed: make(chan struct{}, 9), closed: make(chan int64, 9), ended: make(chan error, 1)}
+}
+
+func (r *running) serve(o Options) {
+	o.StateDir, o.Tell = r.dir, func(string, error) {}
+	if o.Kill == nil {
+		o.Kill = func() error { r.killed <- struct{}{}; return nil }
+	}
+	if o.CloseSession == nil {
+		o.CloseSession = func(session int64) error { r.closed <- session; return nil }
+	}
+	go func() { r.ended <- Serve(o) }()
 }
 
 func (r *running) client(t *testing.T) *Client {
 	t.Helper()
 	c := NewClient(r.dir, func() error { return nil }, func() {})
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 60*time.Second)
 	defer cancel()
 	if _, err := c.Connect(ctx); err != nil {
 		t.Fatal(err)
@@ -57,16 +76,17 @@ func await[T any](t *testing.T, what string, ch <-chan T) T {
 	select {
 	case v := <-ch:
 		return v
-	case <-time.After(10 * time.Second):
+	case <-time.After(60 * time.Second):
 		t.Fatalf("waited in vain for %s", what)
 	}
 	panic("unreachable")
 }
 
 func TestKillsAtTheDeadline(t *testing.T) {
+	t.Parallel()
 	r := run(t, time.Minute)
 	c := r.client(t)
-	hard := lease.Now().Add(300 * time.Millisecond)
+	hard := lease.Now().Add(time.Second)
 	if err := c.Arm(7, 5, hard); err != nil {
 		t.Fatal(err)
 	}
@@ -89,16 +109,19 @@ func TestKillsAtTheDeadline(t *testing.T) {
 }
 
 func TestRenewalsAndDisarmingKeepItQuiet(t *testing.T) {
+	t.Parallel()
 	r := run(t, time.Minute)
 	c := r.client(t)
-	if err := c.Arm(7, 5, lease.Now().Add(200*time.Millisecond)); err != nil {
+	const each = 3 * time.Second
+	begin := lease.Now()
+	if err := c.Arm(7, 5, begin.Add(each)); err != nil {
 		t.Fatal(err)
 	}
-	for range 10 {
-		if err := c.Renew(7, lease.Now().Add(200*time.Millisecond)); err != nil {
+	for lease.Now().Sub(begin) < each+each/4 {
+		if err := c.Renew(7, lease.Now().Add(each)); err != nil {
 			t.Fatal(err)
 		}
-		<-time.After(40 * time.Millisecond) // the pace of renewals
+		<-time.After(each / 20) // the pace of renewals
 	}
 	if err := c.Quit(); !errors.Is(err, ErrRefused) {
 		t.Errorf("quit while armed: %v, want ErrRefused", err)
@@ -117,7 +140,9 @@ func TestRenewalsAndDisarmingKeepItQuiet(t *testing.T) {
 }
 
 func TestAGoneAgentIsWaitedForAndReplaced(t *testing.T) {
-	r := run(t, 500*time.Millisecond)
+	t.Parallel()
+	const wait = 2 * time.Second
+	r := run(t, wait)
 	c := r.client(t)
 	hard := lease.Now().Add(time.Hour)
 	if err := c.Arm(7, 5, hard); err != nil {
@@ -139,7 +164,7 @@ func TestAGoneAgentIsWaitedForAndReplaced(t *testing.T) {
 	second.mu.Unlock()
 	gone := lease.Now()
 	await(t, "the kill", r.killed)
-	if waited := lease.Now().Sub(gone); waited < 500*time.Millisecond {
+	if waited := lease.Now().Sub(gone); waited < wait {
 		t.Errorf("killed after %v, before the wait was over", waited)
 	}
 	await(t, "the end of the session", r.closed)
@@ -152,7 +177,7 @@ func TestALostFenceIsNoticed(t *testing.T) {
 	r := run(t, time.Minute)
 	lost := make(chan struct{})
 	c := NewClient(r.dir, func() error { return nil }, func() { close(lost) })
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 60*time.Second)
 	defer cancel()
 	if _, err := c.Connect(ctx); err != nil {
 		t.Fatal(err)

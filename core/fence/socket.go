@@ -6,12 +6,17 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
 
 // socketName is the fence's socket in the state directory.
 const socketName = "fence.sock"
+
+// backlog is the number of connections that a fence which does not answer may
+// have waiting.
+const backlog = 16
 
 // address is the socket's path through an open directory: the path of a unix
 // socket may have 108 bytes only, a state directory more.
@@ -38,7 +43,7 @@ func listen(stateDir string) (fd int, err error) {
 	err = unix.Bind(fd, address(dir))
 	unix.Umask(old)
 	if err == nil {
-		err = unix.Listen(fd, 1)
+		err = unix.Listen(fd, backlog)
 	}
 	if err != nil {
 		_ = unix.Close(fd)
@@ -47,8 +52,9 @@ func listen(stateDir string) (fd int, err error) {
 	return fd, nil
 }
 
-// dial connects to the fence of that directory.
-func dial(stateDir string) (fd int, err error) {
+// dial connects to the fence of that directory. Its waits, this one too, end
+// with unix.EAGAIN after limit.
+func dial(stateDir string, limit time.Duration) (fd int, err error) {
 	dir, err := os.Open(stateDir)
 	if err != nil {
 		return -1, fmt.Errorf("open state directory: %w", err)
@@ -58,7 +64,13 @@ func dial(stateDir string) (fd int, err error) {
 	if err != nil {
 		return -1, fmt.Errorf("make socket: %w", err)
 	}
-	if err := unix.Connect(fd, address(dir)); err != nil {
+	wait := unix.NsecToTimeval(limit.Nanoseconds())
+	err = errors.Join(unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &wait),
+		unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_SNDTIMEO, &wait))
+	if err == nil {
+		err = unix.Connect(fd, address(dir))
+	}
+	if err != nil {
 		_ = unix.Close(fd)
 		return -1, fmt.Errorf("connect to the fence: %w", err)
 	}

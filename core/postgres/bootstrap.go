@@ -3,10 +3,9 @@ package postgres
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
-	"time"
 
-	shellquote "github.com/kballard/go-shellquote"
 	"github.com/lib/pq"
 
 	"github.com/pgregent/pgregent/core/cluster"
@@ -17,6 +16,9 @@ import (
 // command, then creates the replication and rewind roles on the running
 // primary, in that order, which scripts rely on.
 func (s *Server) PostBootstrap(ctx context.Context) error {
+	if err := s.awaitRecovery(ctx); err != nil {
+		return err
+	}
 	cfg := s.config()
 	if cfg.Superuser.Username != "" && cfg.Superuser.HasPassword {
 		if err := s.makeRoles(ctx, roleSpec{cfg.Superuser, "SUPERUSER LOGIN", nil}); err != nil {
@@ -35,6 +37,9 @@ func (s *Server) PostBootstrap(ctx context.Context) error {
 	}
 	if err := s.makeRoles(ctx, roles...); err != nil {
 		return fmt.Errorf("create roles: %w", err)
+	}
+	if err := s.ownAccess(ctx); err != nil {
+		return fmt.Errorf("end the restore: %w", err)
 	}
 	return nil
 }
@@ -102,18 +107,11 @@ func makeRole(ctx context.Context, c *sql.Conn, r roleSpec) error {
 	return nil
 }
 
-// scriptGrace is how long a user's command may take to end when cancelled.
-const scriptGrace = 10 * time.Second
-
 // runPostBootstrap runs the user's command with the connection string as its
 // last argument.
 func (s *Server) runPostBootstrap(ctx context.Context, cfg config.Postgres) error {
 	if s.bootstrap == nil || s.bootstrap.PostBootstrap == "" {
 		return nil
-	}
-	argv, err := shellquote.Split(s.bootstrap.PostBootstrap)
-	if err != nil || len(argv) == 0 {
-		return fmt.Errorf("the command line cannot be split into words: %w", err)
 	}
 	host, port := s.localAddress()
 	if err := writePassFile(cfg, cluster.Upstream{Host: host, Port: port}); err != nil {
@@ -124,9 +122,11 @@ func (s *Server) runPostBootstrap(ctx context.Context, cfg config.Postgres) erro
 		return err
 	}
 	words := clientWords(database(cfg), cfg.Superuser, cluster.Upstream{Host: host, Port: port}, major)
-	_, err = s.tool(ctx, tool{
-		path: argv[0], args: append(argv[1:], bareConninfo(words)), localized: true, grace: scriptGrace,
-		env: append(passEnv(cfg), "PGOPTIONS=-c synchronous_commit=local -c statement_timeout=0"),
+	if s.site == nil {
+		return errors.New("there is nothing to run commands with")
+	}
+	return s.site.Run(ctx, cluster.Command{
+		What: "post_bootstrap", Line: s.bootstrap.PostBootstrap, Args: []string{bareConninfo(words)}, DataDir: cfg.DataDir,
+		Env: append(passEnv(cfg), "PGOPTIONS=-c synchronous_commit=local -c statement_timeout=0"),
 	})
-	return err
 }

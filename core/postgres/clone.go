@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -20,30 +21,35 @@ var ownBackupOptions = []string{
 	"dbname", "host", "port", "username", "password",
 }
 
-// Clone replaces the data directory by a base backup of up. After a failure
-// the directory is empty. The source makes a fast checkpoint unless the
-// option "checkpoint" is configured.
+// Clone replaces the data directory by a copy of up, made by the first of the
+// replica methods that works; without a host in up, by one that needs no
+// running server. After a failure the directory is empty, or marked as
+// incomplete if the method keeps data.
 func (s *Server) Clone(ctx context.Context, up cluster.Upstream) error {
 	if s.find() != nil {
 		return errors.New("copy data directory: PostgreSQL runs in it")
 	}
 	s.setPhase(cluster.StateCreatingReplica)
 	defer s.setPhase(cluster.StateStopped)
-	err := s.baseBackup(ctx, up)
-	if err != nil {
-		clean := s.emptyData()
-		if clean == nil {
-			clean = s.markComplete()
-		}
-		return fmt.Errorf("copy data directory from %s: %w", up.Host, errors.Join(err, clean))
-	}
-	return nil
-}
-
-func (s *Server) baseBackup(ctx context.Context, up cluster.Upstream) error {
 	if err := s.stopStrays(ctx); err != nil {
 		return err
 	}
+	err := s.copyBy(ctx, up)
+	if err == nil {
+		return nil
+	}
+	if entries, _ := os.ReadDir(s.config().DataDir); holdsNothing(entries) {
+		err = errors.Join(err, s.markComplete())
+	}
+	if !hasSource(up) {
+		return fmt.Errorf("make data directory: %w", err)
+	}
+	return fmt.Errorf("copy data directory from %s: %w", up.Host, err)
+}
+
+// baseBackup runs pg_basebackup itself, for a Server without Site. The source
+// makes a fast checkpoint unless the option "checkpoint" is configured.
+func (s *Server) baseBackup(ctx context.Context, up cluster.Upstream) error {
 	cfg := s.config()
 	if err := s.prepareEmpty("copy"); err != nil {
 		return err
@@ -57,16 +63,8 @@ func (s *Server) baseBackup(ctx context.Context, up cluster.Upstream) error {
 	}
 	words := clientWords(database(cfg), cfg.Replication, up, newestVersion)
 	args := append([]string{"--pgdata=" + cfg.DataDir, "-X", "stream", "--no-password", "--dbname=" + conninfo(words)}, options...)
-	if _, err := s.tool(ctx, tool{name: "pg_basebackup", args: args, env: passEnv(cfg)}); err != nil {
-		return err
-	}
-	if err := removeFiles(cfg.DataDir, "postmaster.pid", "postmaster.opts", "recovery.signal", "promote"); err != nil {
-		return err
-	}
-	if err := removeSessions(cfg.DataDir); err != nil {
-		return err
-	}
-	return s.markComplete()
+	_, err = s.tool(ctx, tool{name: "pg_basebackup", args: args, env: passEnv(cfg)})
+	return err
 }
 
 // backupOptions drops what cannot be configured and adds the checkpoint.

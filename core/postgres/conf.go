@@ -152,13 +152,22 @@ func (s *Server) writeConfFor(ctx context.Context, which func() role) (changed b
 			return false, err
 		}
 	}
+	restoring := s.restoring()
+	if restoring != nil {
+		params = slices.Concat(params, restoring.parameters())
+	}
 	path := filepath.Join(configDir(cfg), "postgresql.conf")
 	text := confText(cfg, include, params, r, major)
 	if changed, err = writeIfChanged(path, []byte(text), fileMode(cfg.DataDir)); err != nil {
 		return false, err
 	}
-	if err := cleanAutoConf(cfg.DataDir, s.managedNames(cfg) != nil); err != nil {
-		return changed, err
+	if restoring == nil || !restoring.keepsAuto() {
+		if err := cleanAutoConf(cfg.DataDir, s.managedNames(cfg) != nil); err != nil {
+			return changed, err
+		}
+	}
+	if restoring != nil {
+		cfg = trusting(cfg)
 	}
 	hba, err := writeHba(cfg)
 	if err != nil {

@@ -15,6 +15,7 @@ import (
 func TestPostgresContract(t *testing.T) {
 	for _, c := range contract.PostgresCases() {
 		t.Run(c.Name, func(t *testing.T) {
+			t.Parallel() // a case mostly waits for servers
 			c.Run(t, func(member string) contract.Server {
 				return contracted{newServer(t, pgtest.Config(t, member))}
 			})

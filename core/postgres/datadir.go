@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+
+	"github.com/pgregent/pgregent/core/config"
 )
 
 // inspectData looks at the data directory: whether there is nothing in it,
@@ -102,10 +104,14 @@ func (s *Server) markComplete() error {
 
 // RemoveData empties the data directory, and removes what this server keeps in
 // the places for WAL and tablespaces that it links to. The directory itself
-// stays: it may be a mount point.
+// stays: it may be a mount point. Where a replica method may go on with what
+// is there, the data are marked as incomplete instead, and the method decides.
 func (s *Server) RemoveData() error {
 	if s.find() != nil {
 		return errors.New("remove data directory: PostgreSQL runs")
+	}
+	if m := s.config().Site.Methods; len(m) > 0 && s.site != nil && (len(m) > 1 || m[0].Name != config.BaseBackupMethod) {
+		return s.markIncomplete("copy")
 	}
 	if err := s.emptyData(); err != nil {
 		return fmt.Errorf("remove data directory: %w", err)

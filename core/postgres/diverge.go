@@ -139,8 +139,10 @@ func (s *Server) Diverged(ctx context.Context, up cluster.Upstream) (cluster.Div
 type comparison struct {
 	verdict cluster.Divergence
 	reason  string
-	// sameTimeline means that pg_rewind sees nothing to do.
-	sameTimeline bool
+	// apart means that two promotions began the newest timeline in common:
+	// pg_rewind, which knows timelines by number and beginning, would take the
+	// logs' difference for common.
+	apart bool
 }
 
 func (s *Server) compare(ctx context.Context, up cluster.Upstream) (comparison, error) {
@@ -158,25 +160,47 @@ func (s *Server) compare(ctx context.Context, up cluster.Upstream) (comparison, 
 	if err != nil {
 		return comparison{reason: "this server's log is not known"}, fmt.Errorf("compare logs: %w", err)
 	}
-	if own.timeline != 0 && own.timeline <= other.timeline && other.timeline > 1 {
+	if own.timeline != 0 && other.timeline > 1 {
 		if other.history, err = s.askHistory(ctx, up, other.timeline); err != nil {
 			return unknown(err), nil
 		}
 	}
-	c := comparison{sameTimeline: own.timeline == other.timeline}
+	c, err := s.compareTo(ctx, up, own, other)
+	if err != nil {
+		return unknown(err), nil
+	}
+	if c.verdict == cluster.DivergenceFound && !c.apart && other.checkpointed < other.timeline && !has(other.version/perMajor, lazyCheckpoint) {
+		c.verdict = cluster.DivergenceUnknown
+		c.reason = fmt.Sprintf("upstream %s has not yet made a checkpoint on its timeline %d", address(up), other.timeline)
+	}
+	return c, nil
+}
+
+// compareTo is compareLogs, and a look at the logs themselves where the
+// numbers agree: two standbys that are promoted apart take the same number,
+// and the same beginning if they have received the same. The first record of
+// the timeline tells them apart, as long as both still have it, and the last
+// checkpoint of who was a primary, unless both made theirs in the same place
+// and second.
+func (s *Server) compareTo(ctx context.Context, up cluster.Upstream, own ownLog, other upstreamLog) (c comparison, err error) {
 	c.verdict, c.reason = compareLogs(own, other)
-	if c.verdict == cluster.DivergenceNone && c.sameTimeline && own.checkpoint != 0 && own.wasPrimary() {
-		same, err := s.sameRecord(ctx, up, own)
+	if c.apart, err = s.bornApart(ctx, up, own, other); err != nil {
+		return comparison{}, err
+	}
+	switch {
+	case c.verdict != cluster.DivergenceNone:
+	case c.apart:
+		c.verdict = cluster.DivergenceFound
+		c.reason += ", but two promotions began the newest timeline in common"
+	case own.checkpoint != 0 && own.wasPrimary():
+		same, err := s.sameRecord(ctx, up, own, other)
 		if err != nil {
-			return unknown(err), nil
+			return comparison{}, err
 		}
 		if !same {
 			c.verdict = cluster.DivergenceFound
 			c.reason += fmt.Sprintf(", but the upstream does not have this server's last checkpoint, at %s", own.checkpoint)
 		}
-	}
-	if c.verdict == cluster.DivergenceFound && other.checkpointed < other.timeline && !has(other.version/perMajor, lazyCheckpoint) {
-		return comparison{reason: fmt.Sprintf("upstream %s has not yet made a checkpoint on its timeline %d", address(up), other.timeline)}, nil
 	}
 	return c, nil
 }

@@ -16,12 +16,17 @@ func TestPromotedApart(t *testing.T) {
 		same  bool // both have received the same
 		crash bool // the first to be promoted does not shut down
 		early bool // and has made no checkpoint on its timeline
+		on    bool // the other one is promoted once more, to timeline 3
 	}{
 		"from different positions":       {},
 		"from the same position, killed": {same: true, crash: true},
 		"killed before a checkpoint":     {crash: true, early: true},
+		"from the same position":         {same: true},
+		"the same, before a checkpoint":  {same: true, crash: true, early: true},
+		"the same, and one goes on":      {same: true, on: true},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			ctx := testContext(t)
 			p := startPrimary(t, "a")
 			b, c := startStandby(t, p, "b"), startStandby(t, p, "c")
@@ -52,9 +57,14 @@ func TestPromotedApart(t *testing.T) {
 			must(t, c.Promote(ctx))
 			run(t, c, "CREATE TABLE by_c AS SELECT generate_series(1, 20000)") // behind b's end
 			must(t, c.Checkpoint(ctx))
+			want := cluster.Timeline(2)
+			if tc.on {
+				promoteAgain(t, c)
+				want++
+			}
 			up := upstreamOf(c)
-			if ours := b.Observe(ctx).Timeline; !tc.early && ours != 2 || c.Observe(ctx).Timeline != 2 {
-				t.Fatalf("timelines %d and %d, want 2", ours, c.Observe(ctx).Timeline)
+			if ours := b.Observe(ctx).Timeline; !tc.early && ours != 2 || c.Observe(ctx).Timeline != want {
+				t.Fatalf("timelines %d and %d, want 2 and %d", ours, c.Observe(ctx).Timeline, want)
 			}
 			got, why, err := b.Diverged(ctx, up)
 			t.Logf("verdict: %s", why)
@@ -77,6 +87,44 @@ func TestPromotedApart(t *testing.T) {
 	}
 }
 
+// TestStandbyOfTheOther has a standby of one that was promoted apart compared
+// with the other one.
+func TestStandbyOfTheOther(t *testing.T) {
+	t.Parallel()
+	ctx := testContext(t)
+	p := startPrimary(t, "a")
+	b, c, d := startStandby(t, p, "b"), startStandby(t, p, "c"), startStandby(t, p, "d")
+	must(t, p.Stop(ctx, cluster.StopFast, true, nil))
+	for _, s := range []*Server{b, c} {
+		must(t, s.Promote(ctx))
+		run(t, s, "CREATE TABLE t ()")
+	}
+	makeSlots(t, b, "d")
+	up := upstreamOf(b)
+	must(t, d.Follow(ctx, &up))
+	caughtUp(t, b, d)
+	for _, running := range []bool{true, false} {
+		if !running {
+			must(t, d.Stop(ctx, cluster.StopFast, false, nil))
+		}
+		for up, want := range map[*Server]cluster.Divergence{b: cluster.DivergenceNone, c: cluster.DivergenceFound} {
+			if got, why, err := d.Diverged(ctx, upstreamOf(up)); got != want || err != nil {
+				t.Errorf("against %s, running %v: got %v (%s), %v, want %v", up.config().Name, running, got, why, err, want)
+			}
+		}
+	}
+}
+
+// promoteAgain makes a primary a standby of nobody, and promotes it.
+func promoteAgain(t *testing.T, s *Server) {
+	t.Helper()
+	ctx := testContext(t)
+	must(t, s.Stop(ctx, cluster.StopFast, true, nil))
+	must(t, s.Start(ctx, cluster.StartOptions{Standby: true}))
+	must(t, s.Promote(ctx))
+	must(t, s.Checkpoint(ctx))
+}
+
 // copyAgrees copies up to s and compares before and after s has started.
 func copyAgrees(t *testing.T, s, primary *Server) {
 	t.Helper()
@@ -89,7 +137,7 @@ func copyAgrees(t *testing.T, s, primary *Server) {
 		}
 	}
 	agrees("fresh copy")
-	if _, err := os.Stat(s.historyPath(2)); err != nil {
+	if _, err := os.Stat(s.historyPath(primary.Observe(ctx).Timeline)); err != nil {
 		t.Errorf("history file of the copy: %v", err)
 	}
 	must(t, s.Start(ctx, cluster.StartOptions{Standby: true, Upstream: &up}))

@@ -56,6 +56,7 @@ func (s *Server) Follow(ctx context.Context, up *cluster.Upstream) error {
 	if err := pm.signal(unix.SIGHUP); err != nil {
 		return fmt.Errorf("follow upstream: %w", err)
 	}
+	s.reloads.Add(1)
 	s.setFollowing(true, up)
 	return nil
 }
@@ -200,6 +201,7 @@ func (s *Server) reload(ctx context.Context, pm *postmaster) error {
 	ctx, cancel := context.WithTimeout(ctx, waitLimit)
 	defer cancel()
 	before, err := s.loadedAt(ctx)
+	s.reloads.Add(1)
 	if sig := pm.signal(unix.SIGHUP); sig != nil || err != nil {
 		return sig // a server that cannot be asked reloads all the same
 	}

@@ -24,6 +24,9 @@ func (s *Server) Initdb(ctx context.Context) error {
 	s.setPhase(cluster.StateInitializing)
 	if err := s.initdb(ctx); err != nil {
 		s.setPhase(cluster.StateInitdbFailed)
+		if s.bootstrap.Method != nil {
+			s.setPhase(cluster.StateCustomFailed)
+		}
 		return fmt.Errorf("initialize data directory: %w", err)
 	}
 	s.setPhase(cluster.StateStopped)
@@ -38,6 +41,9 @@ func (s *Server) initdb(ctx context.Context) error {
 		return errors.Join(errors.New("it is not empty"), errors.New(problem))
 	}
 	cfg := s.config()
+	if m := s.bootstrap.Method; m != nil {
+		return s.customBootstrap(ctx, cfg, *m)
+	}
 	args, err := toolOptions(s.bootstrap.Initdb, []string{"pgdata", "username", "pwfile", "pwprompt", "version", "help"})
 	if err != nil {
 		return err

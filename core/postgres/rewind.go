@@ -46,6 +46,9 @@ func (s *Server) rewind(ctx context.Context, up cluster.Upstream) error {
 	if err := s.recoverForRewind(ctx, d); err != nil {
 		return err
 	}
+	if err := s.rewindable(ctx, up); err != nil {
+		return err
+	}
 	args, err := s.rewindArgs(up)
 	if err != nil {
 		return err
@@ -67,6 +70,15 @@ func (s *Server) rewind(ctx context.Context, up cluster.Upstream) error {
 		err = s.rewound(ctx, up)
 	}
 	return errors.Join(err, s.markComplete())
+}
+
+// rewindable says no where pg_rewind would take for common what is not.
+func (s *Server) rewindable(ctx context.Context, up cluster.Upstream) error {
+	c, err := s.compare(ctx, up)
+	if err == nil && c.apart {
+		err = fmt.Errorf("%w: %s", cluster.ErrCannotRewind, c.reason)
+	}
+	return err
 }
 
 // rewound verifies what pg_rewind did. It sees nothing to do, and reports

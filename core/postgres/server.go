@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -23,7 +24,10 @@ type Options struct {
 	Effective func(dynamic *cluster.Object) (config.Postgres, []string)
 	// Bootstrap is nil on a node that never bootstraps a cluster.
 	Bootstrap *config.Bootstrap
-	Logger    *slog.Logger
+	// Site runs what the site has configured; nil: nothing but pg_basebackup is
+	// run.
+	Site   Site
+	Logger *slog.Logger
 }
 
 // Server is the local PostgreSQL.
@@ -31,6 +35,9 @@ type Server struct {
 	log       *slog.Logger
 	effective func(*cluster.Object) (config.Postgres, []string)
 	bootstrap *config.Bootstrap
+	site      Site
+	reloads   atomic.Int64
+	building  atomic.Pointer[cluster.Build]
 	events    chan struct{}
 	watching  sync.WaitGroup // goroutines that watch postmasters
 
@@ -50,8 +57,10 @@ type Server struct {
 	// event.
 	lastHead   controlHead
 	lastStatus string
-	probe      *sql.DB // pool for the status query; nil when closed
-	probeDSN   string
+	// restored is a cluster that a bootstrap method made, until it is ready.
+	restored *restore
+	probe    *sql.DB // pool for the status query; nil when closed
+	probeDSN string
 	// timeline is the newest that the running postmaster was seen on.
 	timeline cluster.Timeline
 	standby  bool // last answer of the running postmaster
@@ -78,7 +87,7 @@ func New(o Options) *Server {
 		log = slog.New(slog.DiscardHandler)
 	}
 	return &Server{
-		log: log, effective: o.Effective, bootstrap: o.Bootstrap,
+		log: log, effective: o.Effective, bootstrap: o.Bootstrap, site: o.Site,
 		events: make(chan struct{}, 1), cfg: o.Config, phase: cluster.StateStopped,
 		warned: map[string][]string{},
 	}

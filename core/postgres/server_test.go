@@ -41,7 +41,7 @@ func newServer(t testing.TB, cfg config.Postgres) *Server {
 		Logger:    slog.New(slog.NewTextHandler(logWriter{t}, nil)),
 	})
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), 60*time.Second)
 		defer cancel()
 		if err := killAndWait(ctx, s.resolvedDir(), s.find()); err != nil {
 			t.Errorf("end server: %v", err)
@@ -52,7 +52,7 @@ func newServer(t testing.TB, cfg config.Postgres) *Server {
 }
 
 func testContext(t testing.TB) context.Context {
-	ctx, cancel := context.WithTimeout(context.Background(), 90*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 	t.Cleanup(cancel)
 	return ctx
 }
@@ -93,10 +93,10 @@ func startStandby(t testing.TB, p *Server, name string) *Server {
 // eventuallyTrue looks again until ok.
 func eventuallyTrue(t testing.TB, what string, ok func() bool) {
 	t.Helper()
-	deadline := time.Now().Add(30 * time.Second)
+	deadline := time.Now().Add(90 * time.Second)
 	for !ok() {
 		if time.Now().After(deadline) {
-			t.Fatalf("%s: not within 30 s", what)
+			t.Fatalf("%s: not within 90 s", what)
 		}
 		time.Sleep(10 * time.Millisecond)
 	}
@@ -170,7 +170,7 @@ func TestAdoptionLeavesServerAlone(t *testing.T) {
 	must(t, again.Stop(testContext(t), cluster.StopFast, false, nil))
 	select {
 	case <-again.Events():
-	case <-time.After(5 * time.Second):
+	case <-time.After(30 * time.Second):
 		t.Error("no event")
 	}
 }
@@ -200,7 +200,7 @@ func orphan(t testing.TB, p *Server) {
 	select {
 	case <-p.Events():
 		t.Logf("event after %v", time.Since(at))
-	case <-time.After(5 * time.Second):
+	case <-time.After(30 * time.Second):
 		t.Fatal("no event")
 	}
 	if n, err := remaining(p.resolvedDir()); n == 0 || err != nil {

@@ -31,6 +31,9 @@ func (s *Server) Start(ctx context.Context, o cluster.StartOptions) error {
 	if timeout <= 0 {
 		timeout = defaultStartTimeout
 	}
+	if s.restoring() != nil {
+		timeout = restoreLimit
+	}
 	ctx, cancel := context.WithTimeoutCause(ctx, timeout, fmt.Errorf("not ready after %v", timeout))
 	defer cancel()
 	if pm := s.find(); pm != nil {
@@ -106,8 +109,11 @@ func (s *Server) launch(ctx context.Context, o cluster.StartOptions) (*postmaste
 	if _, err := s.writeConf(ctx, role{standby: o.Standby, up: o.Upstream}); err != nil {
 		return nil, err
 	}
-	if err := writeSignals(dir, o.Standby); err != nil {
-		return nil, err
+	restoring := s.restoring() != nil
+	if !restoring { // else the method and the configuration have decided
+		if err := writeSignals(dir, o.Standby); err != nil {
+			return nil, err
+		}
 	}
 	s.setFollowing(o.Standby, o.Upstream)
 	// A leftover request would promote the server at once.
@@ -117,7 +123,7 @@ func (s *Server) launch(ctx context.Context, o cluster.StartOptions) (*postmaste
 	if err := makeSocketDirs(cfg); err != nil {
 		return nil, err
 	}
-	args, err := s.arguments(ctx, o.Standby)
+	args, err := s.arguments(ctx, o.Standby || restoring)
 	if err != nil {
 		return nil, err
 	}

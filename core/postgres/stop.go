@@ -24,6 +24,7 @@ func (s *Server) Stop(ctx context.Context, mode cluster.StopMode, checkpoint boo
 	if pm == nil {
 		return s.stopStrays(ctx)
 	}
+	s.beforeStop(ctx)
 	if checkpoint && mode == cluster.StopFast {
 		if err := s.checkpointFirst(ctx); err != nil {
 			s.log.Warn("checkpoint before the stop did not work", slog.Any("err", err))

@@ -21,6 +21,8 @@ const (
 	walShortPageHeader = 24
 	walLongPageHeader  = 40 // of the first page in a segment
 	walAlign           = 8  // MAXALIGN
+	walRecordHeader    = 24
+	walRecordLimit     = 1 << 30
 )
 
 // recordEnd is the position after a record of total bytes that starts at
@@ -64,8 +66,7 @@ func endOfRecord(dataDir string, tl cluster.Timeline, lsn cluster.LSN, segment u
 		return 0, fmt.Errorf("find end of wal record: %w", err)
 	}
 	total := binary.NativeEndian.Uint32(b[:])
-	const recordHeader, limit = 24, 1 << 30
-	if total < recordHeader || total > limit {
+	if total < walRecordHeader || total > walRecordLimit {
 		return 0, errors.New("find end of wal record: no record at " + lsn.String())
 	}
 	return recordEnd(lsn, total, segment), nil
@@ -78,9 +79,9 @@ const recordSample = 64
 
 // sameRecord reports whether up has our last checkpoint's record in its place:
 // the same position holds something else, or nothing any more, if the logs
-// have parted before. The function that reads it is one that pg_rewind needs
-// too.
-func (s *Server) sameRecord(ctx context.Context, up cluster.Upstream, own ownLog) (bool, error) {
+// have parted before. Of an earlier timeline of up's, nothing any more proves
+// nothing. The function that reads it is one that pg_rewind needs too.
+func (s *Server) sameRecord(ctx context.Context, up cluster.Upstream, own ownLog, other upstreamLog) (bool, error) {
 	segment, err := s.segmentSize(ctx)
 	if err != nil {
 		return false, err
@@ -88,30 +89,46 @@ func (s *Server) sameRecord(ctx context.Context, up cluster.Upstream, own ownLog
 	if segment == 0 {
 		return false, errors.New("compare wal records: segment size is not known")
 	}
-	name := filepath.Join("pg_wal", segmentName(own.timeline, own.checkpoint, segment))
+	file := func(tl cluster.Timeline) string {
+		return filepath.Join("pg_wal", segmentName(tl, own.checkpoint, segment))
+	}
 	offset := int64(uint64(own.checkpoint) % segment)
-	ours, err := readSample(filepath.Join(s.config().DataDir, name), offset)
+	ours, err := readSample(filepath.Join(s.config().DataDir, file(own.timeline)), offset, recordSample)
 	if err != nil {
 		return false, err
 	}
-	var theirs []byte // nil: no such segment (any more)
-	err = s.withUpstream(ctx, up, func(ctx context.Context, c *sql.Conn) error {
-		return c.QueryRowContext(ctx, "SELECT pg_catalog.pg_read_binary_file($1, $2, $3, true)", name, offset, recordSample).Scan(&theirs)
-	})
+	holder := segmentHolder(births(other.history, other.timeline), own.timeline, own.checkpoint, segment)
+	theirs, err := s.upstreamSample(ctx, up, file(holder), offset, recordSample)
 	if err != nil {
-		return false, fmt.Errorf("compare wal records: %w", err)
+		return false, err
+	}
+	if theirs == nil && own.timeline < other.timeline {
+		return true, nil
 	}
 	return bytes.Equal(ours, theirs), nil
 }
 
-func readSample(path string, offset int64) ([]byte, error) {
+// upstreamSample reads n bytes of a file in up's data directory; nil: there is
+// no such file (any more).
+func (s *Server) upstreamSample(ctx context.Context, up cluster.Upstream, name string, offset int64, n int) ([]byte, error) {
+	var b []byte
+	err := s.withUpstream(ctx, up, func(ctx context.Context, c *sql.Conn) error {
+		return c.QueryRowContext(ctx, "SELECT pg_catalog.pg_read_binary_file($1, $2, $3, true)", name, offset, n).Scan(&b)
+	})
+	if err != nil {
+		return nil, fmt.Errorf("compare wal records: %w", err)
+	}
+	return b, nil
+}
+
+func readSample(path string, offset int64, n int) ([]byte, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("compare wal records: %w", err)
 	}
 	defer f.Close()
-	b := make([]byte, recordSample)
-	n, err := f.ReadAt(b, offset)
+	b := make([]byte, n)
+	n, err = f.ReadAt(b, offset)
 	if err != nil && !errors.Is(err, io.EOF) {
 		return nil, fmt.Errorf("compare wal records: %w", err)
 	}

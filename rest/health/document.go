@@ -140,6 +140,40 @@ func product(s *cluster.NodeStatus) *cluster.Object {
 			o.Set(f.key, f.text)
 		}
 	}
+	if b := s.Build; b != nil {
+		o.Set("build", build(*b))
+	}
+	return o
+}
+
+// build is how far a data directory is that is being made, and which methods
+// did not work.
+func build(b cluster.Build) *cluster.Object {
+	o := &cluster.Object{}
+	o.Set("method", b.Method)
+	o.Set("attempt", b.Attempt)
+	if b.Phase != "" {
+		o.Set("phase", b.Phase)
+	}
+	if b.Message != "" {
+		o.Set("message", b.Message)
+	}
+	o.Set("bytes_done", b.Done)
+	if b.Total > 0 {
+		o.Set("bytes_total", b.Total)
+		o.Set("percent", b.Percent())
+	}
+	o.Set("since", timestamp(b.Since))
+	if len(b.Failed) > 0 {
+		failed := make([]any, 0, len(b.Failed))
+		for _, f := range b.Failed {
+			row := &cluster.Object{}
+			row.Set("method", f.Method)
+			row.Set("reason", f.Reason)
+			failed = append(failed, row)
+		}
+		o.Set("failed", failed)
+	}
 	return o
 }
 

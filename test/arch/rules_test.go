@@ -33,6 +33,7 @@ var folders = []folder{
 
 	// Layer 2: decisions, arithmetic, configuration.
 	{"core/lease", []string{"core/cluster"}},
+	{"core/record", []string{"core/cluster"}},
 	{"core/decide", []string{"core/cluster", "core/lease"}},
 	{"core/config", []string{"core/cluster"}},
 
@@ -40,15 +41,16 @@ var folders = []folder{
 	{"core/fence", []string{"core/cluster", "core/lease"}},
 	{"core/watchdog", nil},
 	{"core/postgres", []string{"core/cluster", "core/config"}},
-	{"core/agent", []string{"core/cluster", "core/lease", "core/decide", "core/config"}},
+	{"core/agent", []string{"core/cluster", "core/lease", "core/decide", "core/config", "core/record"}},
 	{"rest", layers12},
 	{"zkdcs", layers12},
 	{"observability", layers12},
 	// What authors of plugins import has nothing of ours.
 	{"plugins/sdk", []string{"plugins/proto"}},
 	{"plugins/proto", nil},
-	{"plugins/builtin", []string{"plugins/sdk", "plugins/proto"}},
-	{"plugins", append([]string{"plugins/proto"}, layers12...)},
+	{"plugins/script", nil},
+	{"plugins/builtin", []string{"plugins/sdk", "plugins/proto", "plugins/script"}},
+	{"plugins", append([]string{"plugins/proto", "plugins/script"}, layers12...)},
 
 	// Layer 4 wires, and tests look at everything.
 	{"cmd", []string{"core", "rest", "zkdcs", "plugins", "observability", "packaging"}},
@@ -58,11 +60,11 @@ var folders = []folder{
 	{"test", []string{"core", "rest", "zkdcs", "plugins", "observability", "packaging", "cmd"}},
 }
 
-var layers12 = []string{"core/cluster", "core/lease", "core/decide", "core/config"}
+var layers12 = []string{"core/cluster", "core/lease", "core/decide", "core/config", "core/record"}
 
 // testHelpers are packages for tests that lie beside what they start. What is
 // shipped does not import them, nor the testing package.
-var testHelpers = []string{"core/postgres/pgtest", "zkdcs/zktest"}
+var testHelpers = []string{"core/postgres/pgtest", "zkdcs/zktest", "rest/certs/certstest", "plugins/sdk/plugintest"}
 
 // owners says which folders may import a foreign module.
 var owners = map[string][]string{
@@ -87,6 +89,7 @@ type pure struct {
 var pures = []pure{
 	{path: "core/cluster", noClock: true},
 	{path: "core/decide", noClock: true},
+	{path: "core/record", noClock: true},
 	// The boot-time clock is a system call.
 	{path: "core/lease", may: []string{"syscall", "unsafe"}},
 }

@@ -1,9 +1,11 @@
 #!/bin/sh
 # Installs what building and testing needs besides Go: the PostgreSQL server,
-# ZooKeeper with a Java runtime, HAProxy, and iproute2 for the tests' network
-# namespaces; with --with-patroni also Patroni's package: an independent client
-# of our clusters, and an independent agent for mixed ones. Only what is missing
-# is installed, with apt-get or dnf, through sudo if this is not root.
+# ZooKeeper with a Java runtime, HAProxy, pgBackRest, iproute2 for the tests'
+# network namespaces, and protoc for "make proto"; with --with-patroni also
+# Patroni's package: an independent client of our clusters, and an independent
+# agent for mixed ones; with --with-wrk also wrk, which loads the REST API. Only
+# what is missing is installed, with apt-get or dnf, through sudo if this is not
+# root.
 #
 # No service is started and no database cluster is created: the tests start
 # their own servers. A PostgreSQL, ZooKeeper or HAProxy that runs already is
@@ -11,14 +13,16 @@
 set -eu
 
 usage() {
-	echo "usage: $0 [--with-patroni]" >&2
+	echo "usage: $0 [--with-patroni] [--with-wrk]" >&2
 	exit 2
 }
 
 with_patroni=no
+with_wrk=no
 for arg in "$@"; do
 	case $arg in
 	--with-patroni) with_patroni=yes ;;
+	--with-wrk) with_wrk=yes ;;
 	*) usage ;;
 	esac
 done
@@ -56,7 +60,10 @@ missing() {
 	have java || echo java
 	have haproxy || echo haproxy
 	have ip || echo iproute2
+	have protoc || echo protobuf-compiler
+	have pgbackrest || echo pgbackrest
 	[ "$with_patroni" = no ] || has_patroni || echo patroni
+	[ "$with_wrk" = no ] || have wrk || echo wrk
 }
 
 as_root() {

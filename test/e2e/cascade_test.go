@@ -22,6 +22,7 @@ func streamsFrom(l *lab.Lab, n, from *lab.Node) {
 }
 
 func TestCascadingReplication(t *testing.T) {
+	t.Parallel()
 	l := lab.New(t, lab.Options{DCS: fast, Node: func(name string) string {
 		if name != "pg3" {
 			return ""

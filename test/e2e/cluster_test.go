@@ -14,6 +14,7 @@ import (
 )
 
 func TestBootstrapOfThreeAtOnce(t *testing.T) {
+	t.Parallel()
 	l := lab.New(t, lab.Options{})
 	initdbs, ids := 0, map[string]bool{}
 	for _, n := range l.Nodes {
@@ -33,14 +34,20 @@ func TestBootstrapOfThreeAtOnce(t *testing.T) {
 			want["/primary"], want["/replica"], want["/leader"] = 200, 503, 200
 		}
 		for path, code := range want {
-			if got, _, err := n.Call(http.MethodGet, path, ""); got != code {
-				t.Errorf("%s GET %s: got %d (%v), want %d", n.Name, path, got, err, code)
-			}
+			// The copy of the last to come moved the log on by a segment, which
+			// is a lag until the next look.
+			l.Wait(20*time.Second, n.Name+" GET "+path, func() string {
+				if got, _, err := n.Call(http.MethodGet, path, ""); got != code {
+					return fmt.Sprintf("got %d (%v), want %d", got, err, code)
+				}
+				return ""
+			})
 		}
 	}
 }
 
 func TestPatronictlListsOurCluster(t *testing.T) {
+	t.Parallel()
 	if _, err := exec.LookPath("patronictl"); err != nil {
 		t.Skip("patronictl is not installed; make test installs it where the distribution has it")
 	}
@@ -110,6 +117,7 @@ func TestFailoverToACandidate(t *testing.T) {
 }
 
 func TestSwitchoverRefusals(t *testing.T) {
+	t.Parallel()
 	l := lab.New(t, lab.Options{Nodes: 2, Node: func(name string) string {
 		if name == "pg2" {
 			return "tags:\n  nofailover: true\n"
@@ -161,9 +169,8 @@ func TestPostmasterKilledOnStandby(t *testing.T) {
 		}
 		return ""
 	})
-	if gap := r.recovered(20 * time.Second); gap > 2*time.Second {
-		t.Errorf("writes stood still for %v because a standby crashed", gap)
-	}
+	r.recovered(20 * time.Second)
+	r.undisturbed("a standby crashed")
 	r.noneLost()
 }
 
@@ -206,9 +213,8 @@ func TestAgentTerminatedOnStandby(t *testing.T) {
 		t.Errorf("exit code %d, want 0", code)
 	}
 	victim.Start()
-	if gap := r.recovered(60 * time.Second); gap > 2*time.Second {
-		t.Errorf("writes stood still for %v because a standby's agent was restarted", gap)
-	}
+	r.recovered(60 * time.Second)
+	r.undisturbed("a standby's agent was restarted")
 	r.noneLost()
 }
 
@@ -226,9 +232,8 @@ func TestAgentKilledAndRestarted(t *testing.T) {
 			}
 			return ""
 		})
-		if gap := r.recovered(20 * time.Second); gap > time.Second {
-			t.Errorf("writes stood still for %v while the agent of %s was restarted", gap, n.Name)
-		}
+		r.recovered(20 * time.Second)
+		r.undisturbed("the agent of " + n.Name + " was restarted")
 		if got := n.Postmaster(); got != pid {
 			t.Errorf("PostgreSQL of %s has pid %d, had %d: it was not adopted", n.Name, got, pid)
 		}
@@ -251,9 +256,9 @@ func TestZooKeeperStopsAndReturns(t *testing.T) {
 		return ""
 	})
 	acks := r.probes.Acks()
-	last := acks[len(acks)-1].Done
+	last := acks[len(acks)-1].Sent
 	if after := last.Sub(gone); after > 5*time.Second {
-		t.Errorf("the last write was acknowledged %v after ZooKeeper went, the session lasts 5 s", after)
+		t.Errorf("the last write that was acknowledged was sent %v after ZooKeeper went, the session lasts 5 s", after)
 	}
 	for _, n := range r.Nodes {
 		if _, err := n.Query("SELECT count(*) FROM w"); err != nil {
@@ -308,6 +313,7 @@ func TestDivergedPrimaryIsRewound(t *testing.T) {
 }
 
 func TestRestartAndReinitialize(t *testing.T) {
+	t.Parallel()
 	l := lab.New(t, lab.Options{})
 	leader := l.Leader()
 	for _, n := range l.Nodes {
@@ -338,6 +344,7 @@ func TestRestartAndReinitialize(t *testing.T) {
 }
 
 func TestDynamicConfigurationReachesPostgreSQL(t *testing.T) {
+	t.Parallel()
 	l := lab.New(t, lab.Options{})
 	code, text, err := l.Nodes[0].Call(http.MethodPatch, "/config", `{"postgresql": {"parameters": {"work_mem": "7MB", "max_connections": 123}}}`)
 	if err != nil || code != 200 {

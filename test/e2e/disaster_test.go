@@ -13,6 +13,7 @@ import (
 func TestBootstrapCutOffIsBegunAgain(t *testing.T) {
 	for _, moment := range []string{"was=stopped", "leader lock acquired", "postmaster found"} {
 		t.Run(moment, func(t *testing.T) {
+			t.Parallel()
 			l := lab.New(t, lab.Options{Lazy: true, DCS: fast})
 			first := l.Nodes[0]
 			first.Start()

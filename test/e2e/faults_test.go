@@ -43,6 +43,7 @@ func change(t *testing.T, n *lab.Node, from, to string) {
 }
 
 func TestBadConfigurationStopsTheStart(t *testing.T) {
+	t.Parallel()
 	l := lab.New(t, lab.Options{Nodes: 1, Lazy: true})
 	n := l.Nodes[0]
 	good, err := os.ReadFile(n.Config)
@@ -72,6 +73,7 @@ func TestBadConfigurationStopsTheStart(t *testing.T) {
 }
 
 func TestUnknownKeysAreWarnedAbout(t *testing.T) {
+	t.Parallel()
 	l := lab.New(t, lab.Options{Nodes: 1, Node: func(string) string { return "watchdgo:\n  mode: 'off'\n" }})
 	if log := l.Nodes[0].Log(); !strings.Contains(log, "watchdgo") || !strings.Contains(log, "watchdog") {
 		t.Errorf("the log does not warn about watchdgo and name watchdog:\n%s", log)
@@ -79,6 +81,7 @@ func TestUnknownKeysAreWarnedAbout(t *testing.T) {
 }
 
 func TestDataDirectoryOfAnotherUser(t *testing.T) {
+	t.Parallel()
 	if os.Geteuid() != 0 {
 		t.Skip("only root can give a directory to another user")
 	}
@@ -97,6 +100,7 @@ func TestDataDirectoryOfAnotherUser(t *testing.T) {
 }
 
 func TestPortsTaken(t *testing.T) {
+	t.Parallel()
 	l := lab.New(t, lab.Options{Nodes: 1, Lazy: true})
 	n := l.Nodes[0]
 	ln, err := net.Listen("tcp", "127.0.0.1:"+strconv.Itoa(n.RESTPort))
@@ -117,6 +121,7 @@ func TestPortsTaken(t *testing.T) {
 }
 
 func TestWrongSuperuserPassword(t *testing.T) {
+	t.Parallel()
 	l := lab.New(t, lab.Options{Nodes: 1})
 	n := l.Nodes[0]
 	n.KillAgent()
@@ -137,6 +142,7 @@ func TestWrongSuperuserPassword(t *testing.T) {
 }
 
 func TestZooKeeperUnreachableAtStart(t *testing.T) {
+	t.Parallel()
 	l := lab.New(t, lab.Options{Nodes: 1, Lazy: true})
 	n := l.Nodes[0]
 	l.ZK.Kill()
@@ -168,16 +174,13 @@ func TestTwoAgentsWithOneName(t *testing.T) {
 	twin := *r.leader
 	twin.LogFile += ".twin"
 	refuses(t, &twin, "already")
-	if gap := r.recovered(20 * time.Second); gap > 500*time.Millisecond {
-		t.Errorf("writes stood still for %v because of a second agent", gap)
-	}
-	if r.Leader() != r.leader {
-		t.Error("the second agent moved the leader")
-	}
+	r.recovered(20 * time.Second)
+	r.undisturbed("a second agent of the same name")
 	r.noneLost()
 }
 
 func TestDataOfAnotherCluster(t *testing.T) {
+	t.Parallel()
 	first := lab.New(t, lab.Options{Nodes: 1})
 	stranger := first.Nodes[0]
 	stranger.Signal(15)

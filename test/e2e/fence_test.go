@@ -19,8 +19,12 @@ func TestAgentKilledForGood(t *testing.T) {
 		}
 		return ""
 	})
+	took := time.Since(killed)
+	if took > 25*time.Second {
+		t.Errorf("another leader after %v, as if the session had to expire", took)
+	}
 	r.writer.AwaitMore(50, 20*time.Second)
-	t.Logf("another leader after %v, write gap %v (takeover_wait 5 s, ttl 30 s)", time.Since(killed).Round(time.Millisecond), r.writer.Gap(r.from).Round(time.Millisecond))
+	t.Logf("another leader after %v, write gap %v (takeover_wait 5 s, ttl 30 s)", took.Round(time.Millisecond), r.writer.Gap(r.from).Round(time.Millisecond))
 	r.Wait(10*time.Second, "the fence to end", func() string {
 		if pids := r.leader.Fences(); len(pids) > 0 {
 			return fmt.Sprint(pids)
@@ -68,11 +72,7 @@ func TestFenceKilled(t *testing.T) {
 		}
 		return ""
 	})
-	if gap := r.recovered(20 * time.Second); gap > time.Second {
-		t.Errorf("writes stood still for %v because the fence was killed", gap)
-	}
-	if r.Leader() != r.leader {
-		t.Errorf("the leader changed to %s", r.Leader().Name)
-	}
+	r.recovered(20 * time.Second)
+	r.undisturbed("the fence was killed")
 	r.noneLost()
 }

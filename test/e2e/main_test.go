@@ -36,12 +36,20 @@ type run struct {
 	probes  *lab.Probes
 	settled []lab.Ack
 	from    time.Time
+	// served is who led when it was settled, with which postmaster.
+	served string
 }
+
+// hiccup is the longest that writes may stand still where nothing is to stop
+// them: a busy machine does that too. How long they do is measured in
+// test/bench.
+const hiccup = 5 * time.Second
 
 // under starts a cluster and load, and lets the standbys catch up with what
 // was written until then.
 func under(t *testing.T, dcs string) *run {
 	t.Helper()
+	t.Parallel() // most of a test waits: for sessions, for standbys
 	l := lab.New(t, lab.Options{DCS: dcs})
 	l.CreateTable()
 	r := &run{Lab: l, t: t, leader: l.Leader(), writer: l.NewWriter(1), probes: l.NewProbes()}
@@ -59,6 +67,7 @@ func (r *run) settle() {
 	if err != nil {
 		r.t.Fatal(err)
 	}
+	r.served = r.serving()
 	for _, n := range r.Standbys() {
 		r.Wait(10*time.Second, n.Name+" to catch up", func() string {
 			caughtUp, err := n.Query("SELECT pg_last_wal_replay_lsn() >= '" + target + "'::pg_lsn")
@@ -93,6 +102,27 @@ func (r *run) check(leader *lab.Node) {
 	}
 	if both := r.probes.Overlap(time.Second); both > 0 {
 		r.t.Errorf("two nodes acknowledged writes during %v", both)
+	}
+}
+
+// serving is who leads, with which postmaster.
+func (r *run) serving() string {
+	r.t.Helper()
+	leader := r.Leader()
+	if leader == nil {
+		return "nobody"
+	}
+	return fmt.Sprint(leader.Name, " with pid ", leader.Postmaster())
+}
+
+// undisturbed checks that writes went on as before the event.
+func (r *run) undisturbed(event string) {
+	r.t.Helper()
+	if now := r.serving(); now != r.served {
+		r.t.Errorf("%s: %s leads, before it %s did", event, now, r.served)
+	}
+	if gap := r.writer.Gap(r.from); gap > hiccup {
+		r.t.Errorf("%s: writes stood still for %v", event, gap)
 	}
 }
 

@@ -98,6 +98,7 @@ func writableNodes(t *testing.T, clusters ...*lab.Lab) (names []string) {
 }
 
 func TestStandbyCluster(t *testing.T) {
+	t.Parallel()
 	main := lab.New(t, lab.Options{Nodes: 2, DCS: fast})
 	main.Leader().MustExec("CREATE TABLE seen (id int); INSERT INTO seen VALUES (1)")
 	dr := lab.New(t, lab.Options{
@@ -172,6 +173,7 @@ func exchange(t *testing.T, from, to *lab.Lab, id int) {
 // TestStandbyClusterAfterADisaster has a main cluster that was lost and comes
 // back with log that the standby cluster, promoted meanwhile, never had.
 func TestStandbyClusterAfterADisaster(t *testing.T) {
+	t.Parallel()
 	main := lab.New(t, lab.Options{Nodes: 2, DCS: fast})
 	main.Leader().MustExec("CREATE TABLE seen (id int); INSERT INTO seen VALUES (1)")
 	dr := lab.New(t, lab.Options{

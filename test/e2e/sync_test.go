@@ -201,7 +201,7 @@ func TestSynchronousStandbyLeavesInOrder(t *testing.T) {
 		t.Errorf("the agent ended with %d", code)
 	}
 	r.writer.AwaitMore(50, 20*time.Second)
-	if gap := r.writer.Gap(r.from); gap > time.Second {
+	if gap := r.writer.Gap(r.from); gap > hiccup {
 		t.Errorf("commits waited %v for a standby that was stopped in order", gap)
 	}
 	if !strings.Contains(r.Node(name).Log(), "left the synchronous standbys") {

@@ -13,6 +13,7 @@ import (
 )
 
 func TestARequiredWatchdogMustBeArmed(t *testing.T) {
+	t.Parallel()
 	dir, err := os.MkdirTemp("", "pgregent-watchdog-")
 	if err != nil {
 		t.Fatal(err)

@@ -233,6 +233,9 @@ func (l *Lab) WaitHealthy(limit time.Duration) *Node {
 	return l.Leader()
 }
 
+// Unhealthy says what is missing for a healthy cluster, "" if nothing.
+func (l *Lab) Unhealthy() string { return l.unhealthy() }
+
 // unhealthy says what is missing, "" if nothing.
 func (l *Lab) unhealthy() string {
 	for _, n := range l.Nodes {
@@ -292,39 +295,47 @@ func members(doc *cluster.Object) []*cluster.Object {
 	return out
 }
 
-// Wait polls until missing returns "" and fails the test with its last text
-// when limit passes first.
+// patience is how many times as long as an idle machine a busy one may take.
+const patience = 3
+
+// Wait polls until missing returns "", and fails the test with its last text
+// if it does not: limit is a generous one of an idle machine, and a busy one
+// gets more. It ends hopeless waits; a promise about time is checked by the
+// times of writes.
 func (l *Lab) Wait(limit time.Duration, what string, missing func() string) {
 	l.T.Helper()
+	limit *= patience
 	deadline := time.Now().Add(limit)
 	last := ""
 	for time.Now().Before(deadline) {
 		if last = missing(); last == "" {
 			return
 		}
-		time.Sleep(20 * time.Millisecond) // polling interval, not a wait for work
+		time.Sleep(50 * time.Millisecond) // polling interval, not a wait for work
 	}
 	l.T.Fatalf("waited %v for %s: %s", limit, what, last)
 }
 
-// FreePort returns a port of 127.0.0.1 that was free a moment ago, for servers
-// that a test starts beside the lab's.
+// FreePort returns a TCP port of 127.0.0.1 that nobody listens on, from below
+// the range that the kernel gives to outgoing connections. No other test is
+// given it before this one ends: the UDP port of that number is the mark.
 func FreePort(t testing.TB) int {
-	t.Helper()
-	return freePort(t)
-}
-
-// freePort returns a port that was free a moment ago, from below the range
-// that the kernel gives to outgoing connections.
-func freePort(t testing.TB) int {
 	t.Helper()
 	for range 100 {
 		port := 15000 + rand.IntN(15000)
-		ln, err := net.Listen("tcp", "127.0.0.1:"+strconv.Itoa(port))
-		if err == nil {
-			_ = ln.Close()
-			return port
+		address := net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
+		mark, err := net.ListenPacket("udp", address)
+		if err != nil {
+			continue
 		}
+		ln, err := net.Listen("tcp", address)
+		if err != nil {
+			_ = mark.Close()
+			continue
+		}
+		_ = ln.Close()
+		t.Cleanup(func() { _ = mark.Close() })
+		return port
 	}
 	t.Fatal("no free port found")
 	return 0

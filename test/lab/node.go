@@ -47,7 +47,7 @@ type Node struct {
 func (l *Lab) newNode(name string, o Options) *Node {
 	base := filepath.Join(l.dir, name)
 	n := &Node{
-		Name: name, lab: l, host: l.hosts().Address(name), program: o.Program, RESTPort: freePort(l.T), SQLPort: freePort(l.T),
+		Name: name, lab: l, host: l.hosts().Address(name), program: o.Program, RESTPort: FreePort(l.T), SQLPort: FreePort(l.T),
 		DataDir: filepath.Join(base, "data"), Config: filepath.Join(l.dir, name+".yml"), LogFile: filepath.Join(l.dir, name+".log"),
 	}
 	if err := os.MkdirAll(base, 0o700); err != nil {
@@ -81,7 +81,10 @@ bootstrap:
   initdb:
   - encoding: UTF8
   - data-checksums
+  - no-sync
 postgresql:
+  basebackup:
+  - no-sync
   listen: %s:%d
   connect_address: %s:%d
   data_dir: %s
@@ -154,9 +157,11 @@ func (n *Node) Pid() int { return n.process.Pid }
 // Signal sends a signal to the agent.
 func (n *Node) Signal(s syscall.Signal) { _ = n.process.Signal(s) }
 
-// WaitExit waits for the agent to end and returns its exit code.
+// WaitExit waits for the agent to end and returns its exit code. As in Wait,
+// limit is of an idle machine.
 func (n *Node) WaitExit(limit time.Duration) int {
 	n.lab.T.Helper()
+	limit *= patience
 	select {
 	case <-n.exited:
 		n.started = false
@@ -296,7 +301,7 @@ func (n *Node) MustExec(statements string) {
 // The limits of a request to an agent.
 const (
 	callLimit = 60 * time.Second
-	getLimit  = 2 * time.Second
+	getLimit  = 5 * time.Second
 )
 
 // URL is the address of the node's REST API.

@@ -2,10 +2,7 @@ package sim
 
 import "time"
 
-// lockFaults are what an operator can do behind everybody's back. A leader
-// znode that is deleted while its session lives is not drawn: the writes of a
-// leader check that a leader znode exists, not whose it is, so until the former
-// one has noticed, it can still write the status of a leadership that is over.
+// lockFaults are what an operator can do behind everybody's back.
 func lockFaults() []fault {
 	return []fault{
 		{"session is ended early", 3, func(w *world, n *node, _ dice) func() {
@@ -21,6 +18,12 @@ func lockFaults() []fault {
 			w.zk.end(s)
 			return nil
 		}},
+		{"leader znode is deleted", 2, func(w *world, _ *node, _ dice) func() {
+			if w.bereave() {
+				w.zk.removeLeader()
+			}
+			return nil
+		}},
 		{"standby is promoted by hand", 3, func(w *world, n *node, d dice) func() {
 			pg := n.pg
 			if w.bereft != nil || !pg.running || !pg.ready || !pg.recovering || pg.promoting || pg.stopping || pg.hung || n.suspended || w.zk.lock != nil && w.zk.lock.Name == n.name {
@@ -29,6 +32,7 @@ func lockFaults() []fault {
 			w.note(n.name, "somebody promotes PostgreSQL")
 			w.bereft, w.rogue = n, true
 			pg.promoted()
+			pg.at.branch.rogue = true
 			return nil
 		}},
 	}

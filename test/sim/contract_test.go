@@ -15,19 +15,33 @@ import (
 func TestStoreContract(t *testing.T) {
 	for _, c := range contract.StoreCases() {
 		t.Run(c.Name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				s, err := Draw(1)
-				if err != nil {
-					t.Fatal(err)
-				}
-				s.LostAnswers = 0
-				w := newWorld(s)
-				w.zk.lag = [servers]time.Duration{} // one server, which is not behind itself
+			onModel(t, func(t *testing.T, w *world) {
 				c.Run(t, func(member string) agent.Store { return openModel(t, w, member) })
-				w.locked(func() { w.ended = true })
 			})
 		})
 	}
+	t.Run("a former leader writes nothing", func(t *testing.T) {
+		onModel(t, func(t *testing.T, w *world) {
+			contract.FormerLeader(t, func(member string) agent.Store { return openModel(t, w, member) }, func() {
+				w.locked(w.zk.removeLeader)
+			})
+		})
+	})
+}
+
+// onModel calls run with a world that nothing happens in by itself.
+func onModel(t *testing.T, run func(*testing.T, *world)) {
+	synctest.Test(t, func(t *testing.T) {
+		s, err := Draw(1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.LostAnswers = 0
+		w := newWorld(s)
+		w.zk.lag = [servers]time.Duration{} // one server, which is not behind itself
+		run(t, w)
+		w.locked(func() { w.ended = true })
+	})
 }
 
 func openModel(t *testing.T, w *world, member string) agent.Store {

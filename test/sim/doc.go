@@ -18,11 +18,13 @@
 // keys read at slightly different moments.
 //
 // Operators do wrong as well: they overwrite keys with what nobody can read,
-// end sessions, and promote standbys by hand. Then two servers may accept
-// writes for a while, and what is confirmed by the one
-// without the lock does not count. Left out: an ensemble that is restored to an
-// older snapshot, which the agent promises nothing for; a leader znode that is
-// overwritten; pause; two agents of one name.
+// delete the leader znode, end sessions, and promote standbys by hand. Then two
+// servers may accept writes for a while, and what is confirmed by the one
+// without the lock does not count. A standby that was promoted by hand has the
+// newest timeline, so it may win the next election, and what was confirmed
+// after it left the others is lost: that is excused too. Left out: an ensemble
+// that is restored to an older state; a leader znode that is overwritten;
+// pause; two agents of one name.
 //
 // Concurrency: everything of the models is guarded by the world's mutex, which
 // is never held while virtual time passes. A seed reproduces as long as no two

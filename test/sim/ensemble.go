@@ -23,6 +23,7 @@ type ensemble struct {
 	sessions map[int64]*session
 
 	lock       *cluster.Leader
+	reign      cluster.Epoch // of the last acquisition
 	members    map[string]*cluster.Member
 	registered map[string]*registration
 	// rest holds the persistent keys.
@@ -185,6 +186,14 @@ func (e *ensemble) expireIfDue(s *session) {
 	}
 	e.w.note("zk", "session of %s expired, last touched at %s, relayed at %s", s.name, stamp(s.touched), stamp(s.relayed))
 	e.end(s)
+}
+
+// removeLeader deletes the leader znode while its session lives on.
+func (e *ensemble) removeLeader() {
+	e.w.note("zk", "somebody deletes the leader znode of %s, epoch %d", e.lock.Name, e.lock.Epoch)
+	e.lock = nil
+	e.commit()
+	e.changed("leader")
 }
 
 // end removes a session and its ephemerals.

@@ -27,7 +27,7 @@ type fenceProcess struct {
 }
 
 func startFence(n *node) *fenceProcess {
-	f := &fenceProcess{n: n, m: fence.Machine{Wait: takeoverWait}}
+	f := &fenceProcess{n: n, m: fence.Machine{Wait: takeoverWait, Spent: n.disk.spent}}
 	f.m.AgentGone(n.clock())
 	f.arm()
 	return f
@@ -77,7 +77,7 @@ func (f *fenceProcess) kill(why fence.Reason) {
 		if s == nil || s.id != spent {
 			return
 		}
-		n.disk.session = nil
+		n.disk.session, n.disk.spent = nil, spent
 		w.after(n.dice.between(5*time.Millisecond, 50*time.Millisecond), func() {
 			if !s.over && w.net.both(toZooKeeper, n.name, serverName(w.zk.leader)) && w.now() >= w.zk.electing && w.now() >= w.zk.stalled {
 				w.note(n.name, "the fence closes the session")

@@ -7,8 +7,8 @@ import (
 	"github.com/pgregent/pgregent/core/cluster"
 )
 
-// asLeader makes a write of the leader. As on the wire, only the presence of
-// a leader znode is checked, not whose it is.
+// asLeader makes a write of the leader, on condition that there is a leader
+// znode and that nobody has acquired one since this leadership began.
 func (c *client) asLeader(ctx context.Context, key string, write func() bool) error {
 	if !c.p.gate() {
 		return errDead
@@ -26,7 +26,7 @@ func (c *client) asLeader(ctx context.Context, key string, write func() bool) er
 	}
 	refused := false
 	err := c.call(ctx, k, true, func() error {
-		if refused = e.lock == nil; refused {
+		if refused = e.lock == nil || e.reign != own.Epoch; refused {
 			return nil
 		}
 		if e.lock.Session != k.sess.id {

@@ -41,6 +41,7 @@ type node struct {
 
 	disk struct {
 		session       *session
+		spent         int64 // the session that a fence has killed for
 		promise       decide.Promise
 		promiseFor    time.Duration
 		promiseBoot   int

@@ -113,6 +113,7 @@ func (c *client) attempt(ctx context.Context, k *conn, blank *cluster.Failover, 
 		}
 		created = cluster.Epoch(e.commit())
 		e.lock = &cluster.Leader{Name: c.name, Session: k.sess.id, Epoch: created}
+		e.reign = created
 		c.w.acquired(c.p.n, e.lock)
 		keys := []string{"leader"}
 		if blank != nil {

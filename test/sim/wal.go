@@ -15,6 +15,7 @@ type branch struct {
 	parent   *branch
 	fork     cluster.LSN // where it leaves its parent
 	writer   *node
+	rogue    bool // somebody promoted the writer by hand
 	records  []record
 	end      cluster.LSN
 }
@@ -47,6 +48,16 @@ func (b *branch) writtenBy(at time.Duration) cluster.LSN {
 type place struct {
 	branch *branch
 	lsn    cluster.LSN
+}
+
+// rogue reports that p is on a log which somebody has begun by hand.
+func (p place) rogue() bool {
+	for b := p.branch; b != nil; b = b.parent {
+		if b.rogue {
+			return true
+		}
+	}
+	return false
 }
 
 // has reports whether a log that ends at p has everything up to q.

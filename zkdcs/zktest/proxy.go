@@ -3,6 +3,7 @@ package zktest
 import (
 	"fmt"
 	"net"
+	"strconv"
 	"sync"
 	"time"
 )
@@ -11,6 +12,7 @@ import (
 type Proxy struct {
 	target string
 	addr   string
+	mark   net.PacketConn // keeps the port while nobody listens
 
 	mu     sync.Mutex
 	ln     net.Listener
@@ -28,11 +30,16 @@ type pair struct {
 
 // NewProxy listens on a free port of 127.0.0.1.
 func NewProxy(target string) (*Proxy, error) {
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	port, mark, err := reserve()
 	if err != nil {
+		return nil, err
+	}
+	ln, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
+	if err != nil {
+		_ = mark.Close()
 		return nil, fmt.Errorf("listen: %w", err)
 	}
-	p := &Proxy{target: target, addr: ln.Addr().String(), ln: ln, flow: make(chan struct{}), pairs: map[*pair]struct{}{}}
+	p := &Proxy{target: target, addr: ln.Addr().String(), mark: mark, ln: ln, flow: make(chan struct{}), pairs: map[*pair]struct{}{}}
 	close(p.flow)
 	p.wg.Go(func() { p.accept(ln) })
 	return p, nil
@@ -118,6 +125,7 @@ func (p *Proxy) Close() {
 	p.Refuse()
 	p.Resume()
 	p.wg.Wait()
+	_ = p.mark.Close()
 }
 
 func (p *Proxy) accept(ln net.Listener) {

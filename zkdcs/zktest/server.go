@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -32,6 +33,9 @@ type Server struct {
 	cfg  Config
 	cmd  *exec.Cmd
 	done chan struct{} // closed when the process has been reaped
+	// mark keeps the port for this server while it is down; nil if the caller
+	// chose the port.
+	mark net.PacketConn
 }
 
 // startLimit bounds the start of the Java process on a busy machine.
@@ -56,7 +60,10 @@ func Start(t testing.TB, opts ...Option) *Server {
 	if err != nil {
 		t.Fatalf("start ZooKeeper: %v", err)
 	}
-	t.Cleanup(s.Kill)
+	t.Cleanup(func() {
+		s.Kill()
+		s.release()
+	})
 	return s
 }
 
@@ -66,30 +73,51 @@ func Launch(ctx context.Context, cfg Config) (*Server, error) {
 	if cfg.TickTime == 0 {
 		cfg.TickTime = 500 * time.Millisecond
 	}
-	if cfg.Port == 0 {
-		port, err := freePort()
-		if err != nil {
-			return nil, fmt.Errorf("find free port: %w", err)
-		}
-		cfg.Port = port
-	}
 	s := &Server{cfg: cfg}
-	if err := s.configure(); err != nil {
-		return nil, fmt.Errorf("write configuration: %w", err)
+	if cfg.Port == 0 {
+		var err error
+		if s.cfg.Port, s.mark, err = reserve(); err != nil {
+			return nil, err
+		}
 	}
-	if err := s.start(ctx); err != nil {
+	err := s.configure()
+	if err != nil {
+		err = fmt.Errorf("write configuration: %w", err)
+	} else {
+		err = s.start(ctx)
+	}
+	if err != nil {
+		s.release()
 		return nil, err
 	}
 	return s, nil
 }
 
-func freePort() (int, error) {
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return 0, err
+// reserve finds a port from below the range that the kernel gives to outgoing
+// connections, one of which could take it while the server is down. The UDP
+// port of that number, mark, keeps it from others who ask.
+func reserve() (port int, mark net.PacketConn, err error) {
+	for range 100 {
+		port = 10000 + rand.IntN(2500)
+		address := net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
+		if mark, err = net.ListenPacket("udp", address); err != nil {
+			continue
+		}
+		ln, err := net.Listen("tcp", address)
+		if err != nil {
+			_ = mark.Close()
+			continue
+		}
+		_ = ln.Close()
+		return port, mark, nil
 	}
-	defer ln.Close()
-	return ln.Addr().(*net.TCPAddr).Port, nil
+	return 0, nil, errors.New("find free port: all are taken")
+}
+
+func (s *Server) release() {
+	if s.mark != nil {
+		_ = s.mark.Close()
+	}
 }
 
 func (s *Server) configure() error {

@@ -2,6 +2,7 @@ package pgtest
 
 import (
 	"errors"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -40,15 +41,29 @@ func BinDir() (string, error) {
 	return filepath.Dir(path), nil
 }
 
-// FreePort returns a TCP port of 127.0.0.1 that nobody listens on now.
+// FreePort returns a TCP port of 127.0.0.1 that nobody listens on, from below
+// the range that the kernel gives to outgoing connections. No other test is
+// given it before this one ends: the UDP port of that number is the mark.
 func FreePort(t testing.TB) int {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatalf("find a free port: %v", err)
+	for range 100 {
+		port := 12500 + rand.IntN(2500)
+		address := net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
+		mark, err := net.ListenPacket("udp", address)
+		if err != nil {
+			continue
+		}
+		l, err := net.Listen("tcp", address)
+		if err != nil {
+			_ = mark.Close()
+			continue
+		}
+		_ = l.Close()
+		t.Cleanup(func() { _ = mark.Close() })
+		return port
 	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
+	t.Fatal("no free port found")
+	return 0
 }
 
 // Config makes a configuration for the member called name: 127.0.0.1 and a

@@ -48,7 +48,7 @@ func PostgresCases() []PostgresCase {
 
 // prompt is the longest that an observation may take: it asks for two
 // seconds, and the host may be busy.
-const prompt = 10 * time.Second
+const prompt = 20 * time.Second
 
 // bound is the context of a call that must end.
 func bound(t testing.TB) context.Context {

@@ -18,7 +18,7 @@ type Case struct {
 }
 
 // limit bounds every wait.
-const limit = 20 * time.Second
+const limit = 60 * time.Second
 
 // StoreCases are the promises of agent.Store.
 func StoreCases() []Case {

@@ -1,0 +1,3 @@
+// Package basebackup is the default replica method: pg_basebackup, with what
+// it says of its progress.
+package basebackup
