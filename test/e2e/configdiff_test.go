@@ -88,7 +88,9 @@ var configCases = []configCase{
   logi: {type: logical, database: postgres, plugin: test_decoding}
 postgresql:
   use_slots: true
-  parameters: {wal_level: logical, hot_standby_feedback: off}`},
+  parameters: {wal_level: logical, hot_standby_feedback: off}`, differs: map[string]string{
+		"set hot_standby_feedback": "permanent logical slots need it; pgregent has it in the primary's file too, for the day on which that is a standby",
+	}},
 	{name: "limits", dcs: `postgresql:
   parameters: {max_connections: 25, max_wal_senders: 3, max_locks_per_transaction: 32, max_replication_slots: 4, max_worker_processes: 2, wal_keep_size: 16MB}`},
 }
@@ -124,12 +126,18 @@ func (c configCase) compare(t *testing.T) {
 	for name, text := range map[string]string{
 		"custom.conf": "work_mem = '11MB'\nmaintenance_work_mem = '22MB'\n",
 		"hba.conf":    "local all all trust\nhost all all 127.0.0.1/32 trust\n", "ident.conf": "m x y\n",
+		"conf/postgresql.conf": "# as the distribution's tool makes it\n", "conf/pg_ident.conf": "",
 	} {
-		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
+		path := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(text), 0o666); err != nil {
 			t.Fatal(err)
 		}
 	}
 	open(t, dir)
+	open(t, filepath.Join(dir, "conf"))
 	fill := func(text string) string { return strings.ReplaceAll(text, "CUSTOM", dir) }
 	l := lab.New(t, lab.Options{Nodes: 1, Lazy: true, DCS: fill("loop_wait: 1\nretry_timeout: 3\n" + c.dcs), Node: func(string) string { return fill(c.pg) }})
 	n := l.Nodes[0]
