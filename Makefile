@@ -16,7 +16,7 @@ LDFLAGS  = -s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT) -X main.dat
 GOBUILD  = CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)'
 
 .DEFAULT_GOAL := build
-.PHONY: build deps test-deps test unit sim e2e chaos sync-rounds config-diff mutants lint fmt fuzz bench demo demo-down clean help bench-rest rest-diff man packages proto proto-check plugin-new
+.PHONY: build deps test-deps test unit sim e2e chaos sync-rounds config-diff mutants lint fmt fuzz bench demo demo-down clean help bench-rest rest-diff man packages proto proto-check plugin-new test-packages
 
 build: ## build bin/pgregent and bin/pgregentctl
 	$(GOBUILD) -o bin/pgregent ./cmd/pgregent
@@ -131,6 +131,10 @@ demo-down: ## end and remove what "make demo" started
 EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || echo 0)
 packages: ## DEB and RPM for amd64 and arm64, list of modules, checksums: into dist/
 	GO="$(GO)" NFPM="$(GO) run $(NFPM)" LDFLAGS="$(LDFLAGS)" VERSION="$(VERSION)" SOURCE_DATE_EPOCH="$(EPOCH)" ./packaging/build.sh
+
+test-packages: ## build the packages twice, lint, sign, install, upgrade under load and remove them; root
+	./test/deps/install.sh --with-patroni --with-packaging
+	PGREGENT_PACKAGES=1 NFPM="$(GO) run $(NFPM)" $(GO) test -count=1 -timeout 90m -v ./test/packages
 
 clean: ## remove what was built
 	rm -rf bin dist

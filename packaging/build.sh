@@ -66,23 +66,20 @@ compile() { # ARCH
 	done
 }
 
-# native ARCH is whether this machine runs its programs.
-native() { [ "$1" = "$($GO env GOHOSTARCH)" ]; }
-
 # helpers writes completions and manual pages by the programs themselves, so
 # for this machine's architecture; they are the same for all.
 helpers() {
 	for program in "$work/bin-$host"/usr/bin/*; do
 		name=$(basename "$program")
-		mkdir -p "$work/share/bash-completion/completions" "$work/share/zsh/vendor-completions" "$work/share/fish/vendor_completions.d"
+		mkdir -p "$work/share/bash-completion/completions" "$work/share/zsh/any" "$work/share/fish/vendor_completions.d"
 		"$program" completion bash >"$work/share/bash-completion/completions/$name"
-		"$program" completion zsh >"$work/share/zsh/vendor-completions/_$name"
+		"$program" completion zsh >"$work/share/zsh/any/_$name"
 		"$program" completion fish >"$work/share/fish/vendor_completions.d/$name.fish"
 	done
-	# Manual pages, where the tree has a target that makes them: into MANDIR.
-	if grep -q '^man:' Makefile; then
-		make -s man MANDIR="$work/man" GO="$GO"
-	fi
+	# Those written by hand, and those that pgregentctl writes of itself.
+	mkdir -p "$work/man"
+	cp packaging/man/*.[1-8] "$work/man"
+	"$work/bin-$host/usr/bin/pgregentctl" man "$work/man"
 }
 
 inventory() { # COMMAND FLAGS... > FILE
@@ -119,12 +116,10 @@ shared() {
 	put packaging/host/60-pgregent-watchdog.rules usr/share/pgregent/watchdog/60-pgregent-watchdog.rules
 	put packaging/host/modules-load-watchdog.conf usr/share/pgregent/watchdog/modules-load.conf
 	[ ! -d "$work/share" ] || cp -R "$work/share/." "$stage/usr/share"
-	if [ -d "$work/man" ]; then
-		find "$work/man" -type f | while read -r page; do
-			put "$page" "usr/share/man/man${page##*.}/$(basename "$page")"
-			pack "usr/share/man/man${page##*.}/$(basename "$page")"
-		done
-	fi
+	for page in "$work"/man/*; do
+		put "$page" "usr/share/man/man${page##*.}/$(basename "$page")"
+		pack "usr/share/man/man${page##*.}/$(basename "$page")"
+	done
 }
 
 lay_out() {
@@ -138,6 +133,23 @@ lay_out() {
 	find "$stage" -exec touch -h -d "@$SOURCE_DATE_EPOCH" {} +
 }
 
+# place_zsh moves zsh's completions to where the family of distributions looks.
+place_zsh() {
+	zsh=$stage/usr/share/zsh
+	mv "$zsh"/* "$work/zsh"
+	if [ "$format" = rpm ]; then mv "$work/zsh" "$zsh/site-functions"; else mv "$work/zsh" "$zsh/vendor-completions"; fi
+	touch -d "@$SOURCE_DATE_EPOCH" "$zsh" "$zsh"/*
+}
+
+# sign FILE writes FILE.asc, with a key ring for this one use.
+sign() {
+	home=$(mktemp -d)
+	gpg --homedir "$home" --batch --quiet --pinentry-mode loopback --passphrase "${NFPM_PASSPHRASE-}" --import "$PKG_SIGN_KEY"
+	gpg --homedir "$home" --batch --yes --pinentry-mode loopback --passphrase "${NFPM_PASSPHRASE-}" --armor --detach-sign "$1"
+	gpgconf --homedir "$home" --kill gpg-agent || :
+	rm -rf "$home"
+}
+
 $GO build -o "$work/inventory" ./packaging/inventory
 host=$($GO env GOHOSTARCH)
 for arch in $ARCHES; do
@@ -148,6 +160,7 @@ helpers
 for arch in $ARCHES; do
 	lay_out
 	for format in $FORMATS; do
+		place_zsh
 		(cd packaging && STAGE=$stage PKG_ARCH=$arch $NFPM package --packager "$format" --target "$DIST/")
 	done
 done
@@ -156,3 +169,6 @@ rm -rf "$work"
 cd "$DIST"
 # shellcheck disable=SC2035 # names of ours, without a leading dash
 sha256sum *.deb *.rpm *.cdx.json 2>/dev/null >SHA256SUMS || [ -s SHA256SUMS ]
+if [ -n "$PKG_SIGN_KEY" ]; then
+	sign SHA256SUMS
+fi

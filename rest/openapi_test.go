@@ -12,7 +12,7 @@ import (
 
 // The description has exactly the routes of the router.
 func TestOpenAPIHasTheRoutes(t *testing.T) {
-	s := New(Options{Backend: newFake(t), Metrics: nopHandler{}})
+	s := New(Options{Backend: newFake(t), Metrics: nopHandler{}, Records: &Records{}})
 	doc := describe(s.endpoints)
 	if got := doc.Get("openapi"); got != "3.1.0" {
 		t.Errorf("got version %v, want 3.1.0", got)

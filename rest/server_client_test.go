@@ -12,6 +12,8 @@ import (
 func TestClientAgainstServer(t *testing.T) {
 	f := newFake(t)
 	f.onFailover = lead("db2")
+	f.schedule = func(RestartRequest) error { f.planned = true; return nil }
+	f.outcome.Leader = "db1"
 	url := "http://" + serve(t, Options{Backend: f, Settings: Settings{Username: "u", Password: "p"}}) + "/patroni"
 	c := client.New(client.Options{Username: "u", Password: "p"})
 	t.Cleanup(c.Close)
@@ -39,6 +41,15 @@ func TestClientAgainstServer(t *testing.T) {
 	}
 	if r, err := c.Restart(ctx, url, client.Restart{Role: "primary", Timeout: time.Minute}); err != nil || r.Text != "restarted successfully" {
 		t.Errorf("got %+v, %v; want success", r, err)
+	}
+	if r, err := c.Restart(ctx, url, client.Restart{Schedule: "2099-01-01T00:00:00+00:00"}); err != nil || r.Text != "Restart scheduled" {
+		t.Errorf("got %+v, %v; want Restart scheduled", r, err)
+	}
+	if r, err := c.CancelRestart(ctx, url); err != nil || r.Text != "scheduled restart deleted" {
+		t.Errorf("got %+v, %v; want scheduled restart deleted", r, err)
+	}
+	if o, err := c.WhatIf(ctx, url, "db2", "db3"); err != nil || o.Get("leader") != "db1" {
+		t.Errorf("got %v, %v; want db1 to lead", o, err)
 	}
 	if o, err := c.Cluster(ctx, url); err != nil || cluster.Text(o.Get("scope")) != "shop" {
 		t.Errorf("got %v, %v; want the cluster", o, err)

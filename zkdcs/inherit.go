@@ -88,11 +88,8 @@ func (s *Store) inheritLeader(ctx context.Context, l *link, sess Session) (won, 
 	if err := s.register(ctx, l, sess); err != nil {
 		return false, true, err
 	}
-	// The registration is read before the estate, and written with it: an
-	// earlier attempt without answer has written it too, so only one of the
-	// two can be applied to what was read here.
-	registration := s.paths.registration(s.opts.Name)
-	registered, err := readNode(ctx, l, registration)
+	// Read before the estate: see inheritance.
+	registered, err := readNode(ctx, l, s.paths.registration(s.opts.Name))
 	if err != nil {
 		return false, true, readError(err)
 	}
@@ -102,9 +99,7 @@ func (s *Store) inheritLeader(ctx context.Context, l *link, sess Session) (won, 
 	if !e.leads {
 		return false, true, errRetry
 	}
-	leader := s.paths.of(keyLeader)
-	ops := append(s.replaced(e), opDelete(leader, 0), opCreate(leader, []byte(s.opts.Name), zk.FlagEphemeral),
-		opSet(registration, []byte(s.opts.InstanceID), registered.stat.Version), opBeginReign(s.paths))
+	ops := s.inheritance(e, registered.stat.Version)
 	sent := lease.Now()
 	results, _, err := write(ctx, l, ops...)
 	answer := lease.Now()
@@ -114,6 +109,17 @@ func (s *Store) inheritLeader(ctx context.Context, l *link, sess Session) (won, 
 	s.log.Info("leader lock of the former agent taken over", slog.String("session", hex(e.member.stat.EphemeralOwner)))
 	won, err = s.won(ctx, l, sess, proof{sent, answer, results[len(results)-1].Stat.Version})
 	return won, true, err
+}
+
+// inheritance is the transaction that replaces member key and leader znode.
+// registered is the version of the own registration before e was read. An
+// earlier attempt without answer has written that too, so only one of the two
+// can be applied: the znodes that it makes have the versions of those that it
+// replaces.
+func (s *Store) inheritance(e estate, registered int32) []any {
+	leader := s.paths.of(keyLeader)
+	return append(s.replaced(e), opDelete(leader, 0), opCreate(leader, []byte(s.opts.Name), zk.FlagEphemeral),
+		opSet(s.paths.registration(s.opts.Name), []byte(s.opts.InstanceID), registered), opBeginReign(s.paths))
 }
 
 // changedMeanwhile asks for another attempt if the estate was not what it had

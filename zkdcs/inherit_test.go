@@ -61,6 +61,41 @@ func TestFormerAgentsLockIsInherited(t *testing.T) {
 	}
 }
 
+// TestAnInheritanceIsAppliedOnce lets an attempt that got no answer be applied
+// after the one that was made in its place.
+func TestAnInheritanceIsAppliedOnce(t *testing.T) {
+	t.Parallel()
+	a, c := start(t, "a"), raw(t)
+	ephemeral(t, c, a.paths.member("a"), `{"state":"running"}`)
+	ephemeral(t, c, a.paths.of(keyLeader), "a")
+	view := a.awaitView(t, "the former leader", func(c *cluster.Cluster) bool { return c.Leader != nil })
+	a.Inherit(c.SessionID())
+	l, _, err := a.connected()
+	if err != nil {
+		t.Fatal(err)
+	}
+	registered, err := readNode(t.Context(), l, a.paths.registration("a"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	former, err := a.readEstate(t.Context(), l)
+	if err != nil || !former.leads {
+		t.Fatalf("got %+v, %v", former, err)
+	}
+	late := a.inheritance(former, registered.stat.Version)
+	if ok, err := a.Acquire(t.Context(), view); !ok || err != nil {
+		t.Fatalf("acquire: got %v, %v, want true", ok, err)
+	}
+	epoch := a.Lease().Epoch
+	if _, _, err := write(t.Context(), l, late...); !errors.Is(err, zk.ErrBadVersion) {
+		t.Errorf("the late attempt: got %v, want ErrBadVersion", err)
+	}
+	n, err := readNode(t.Context(), l, a.paths.of(keyLeader))
+	if err != nil || cluster.Epoch(n.stat.Czxid) != epoch {
+		t.Errorf("the leader znode is of epoch %d (%v), want %d", n.stat.Czxid, err, epoch)
+	}
+}
+
 func TestOnlyTheFormerSessionIsInherited(t *testing.T) {
 	t.Parallel()
 	for name, prepare := range map[string]func(t *testing.T, a *node, former, stranger *zk.Conn){

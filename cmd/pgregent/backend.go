@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"sync/atomic"
 
 	"github.com/pgregent/pgregent/core/agent"
 	"github.com/pgregent/pgregent/core/cluster"
@@ -76,11 +77,11 @@ func translate(err error) error {
 }
 
 // peers asks other members over their REST API.
-type peers struct{ c *client.Client }
+type peers struct{ client atomic.Pointer[client.Client] }
 
 // Ask returns one answer for each member.
-func (p peers) Ask(ctx context.Context, members []cluster.Member) []agent.PeerAnswer {
-	answers := p.c.Ask(ctx, members)
+func (p *peers) Ask(ctx context.Context, members []cluster.Member) []agent.PeerAnswer {
+	answers := p.client.Load().Ask(ctx, members)
 	out := make([]agent.PeerAnswer, len(answers))
 	for i, s := range answers {
 		out[i] = agent.PeerAnswer{
@@ -92,13 +93,13 @@ func (p peers) Ask(ctx context.Context, members []cluster.Member) []agent.PeerAn
 }
 
 // Alive reports whether anything answers at that API URL.
-func (p peers) Alive(ctx context.Context, apiURL string) (bool, string) {
-	return p.c.Alive(ctx, apiURL)
+func (p *peers) Alive(ctx context.Context, apiURL string) (bool, string) {
+	return p.client.Load().Alive(ctx, apiURL)
 }
 
 // Failsafe asks the members not to race.
-func (p peers) Failsafe(ctx context.Context, members map[string]string, call agent.FailsafeCall) []agent.FailsafeAnswer {
-	answers := p.c.AskFailsafe(ctx, members, client.FailsafeCall{Name: call.Name, ConnURL: call.ConnURL, APIURL: call.APIURL, Slots: call.Slots})
+func (p *peers) Failsafe(ctx context.Context, members map[string]string, call agent.FailsafeCall) []agent.FailsafeAnswer {
+	answers := p.client.Load().AskFailsafe(ctx, members, client.FailsafeCall{Name: call.Name, ConnURL: call.ConnURL, APIURL: call.APIURL, Slots: call.Slots})
 	out := make([]agent.FailsafeAnswer, len(answers))
 	for i, a := range answers {
 		out[i] = agent.FailsafeAnswer{Name: a.Name, Accepted: a.Accepted, Err: a.Err, For: a.For}

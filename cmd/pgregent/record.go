@@ -92,9 +92,9 @@ func (r *recording) entries() []record.Entry {
 }
 
 // records shows all members' notes to the REST API.
-func (r *recording) records(c *client.Client) *rest.Records {
+func (r *recording) records(present func() *client.Client) *rest.Records {
 	return &rest.Records{Local: r.entries, Peers: func(ctx context.Context, members []cluster.Member) []rest.PeerRecord {
-		answers := c.Records(ctx, members)
+		answers := present().Records(ctx, members)
 		out := make([]rest.PeerRecord, len(answers))
 		for i, a := range answers {
 			out[i] = rest.PeerRecord{Name: a.Name, Entries: a.Entries, Err: a.Err}

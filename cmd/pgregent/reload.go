@@ -31,9 +31,7 @@ func (n *node) reload() {
 	n.postgres.ReloadAnyway()
 	ctx, cancel := context.WithTimeout(context.Background(), closeLimit)
 	defer cancel()
-	if err := n.rest.Apply(ctx, restSettings(local, n.log)); err != nil {
-		n.log.Error("reload REST API; its old settings stay in force", "err", err)
-	}
+	n.reloadREST(ctx, local)
 	pg, _ := local.Postgres(nil)
 	conn, proxy := addresses(pg)
 	if err := n.agent.Readdress(ctx, conn, proxy); err != nil {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
 
@@ -51,10 +52,10 @@ func apiURL(local *config.Local) string {
 	return scheme + "://" + local.RESTAPI.ConnectAddress + "/patroni"
 }
 
-// newPeers calls other members as the ctl section says; credentials that it
+// newClient calls other members as the ctl section says; credentials that it
 // lacks are those of the own API. Members are verified if there is anything
 // to verify them by: their certificates are often self-signed.
-func newPeers(local *config.Local, log *slog.Logger) (peers, error) {
+func newClient(local *config.Local, log *slog.Logger) (*client.Client, error) {
 	c := local.Ctl
 	o := client.Options{Username: c.Username, Password: c.Password}
 	if o.Username == "" {
@@ -70,7 +71,24 @@ func newPeers(local *config.Local, log *slog.Logger) (peers, error) {
 		Verify: !c.Insecure && (c.CertFile != "" || c.CAFile != ""), CAFile: ca, Logger: log,
 	})
 	if err != nil {
-		return peers{}, fmt.Errorf("set up ctl: %w", err)
+		return nil, fmt.Errorf("set up ctl: %w", err)
 	}
-	return peers{client.New(o)}, nil
+	return client.New(o), nil
+}
+
+// reloadREST takes over what the restapi and ctl sections say now. What is
+// wrong leaves the old settings in force.
+func (n *node) reloadREST(ctx context.Context, local *config.Local) {
+	next, err := newClient(local, n.log)
+	if err == nil {
+		err = n.rest.Apply(ctx, restSettings(local, n.log))
+	}
+	if err != nil {
+		n.log.Error("reload REST API; its old settings stay in force", "err", err)
+		return
+	}
+	if old := n.peers.client.Swap(next); old != nil {
+		old.Close() // of idle connections; calls under way go on
+	}
+	n.agent.SetAPIURL(apiURL(local))
 }

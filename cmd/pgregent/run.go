@@ -50,6 +50,7 @@ type node struct {
 	record   *recording
 	phases   *observability.Phases
 	manager  *serviceManager
+	peers    peers
 }
 
 // run is the agent's life. It returns nil after an orderly stop.
@@ -138,20 +139,21 @@ func (n *node) wire(local *config.Local) error {
 	if local.Fence.Mode != config.FenceOff {
 		n.fence = newFence(n.path, local, func() { n.agent.Wake() })
 	}
-	members, err := newPeers(local, n.log)
-	if err != nil {
-		return err
-	}
 	n.phases = observability.NewPhases(local.Scope, local.Name)
 	n.record = n.newRecording(local)
 	options := n.agentOptions(local, pg, cached, id)
-	options.Peers = members
+	call, err := newClient(local, n.log)
+	if err != nil {
+		return err
+	}
+	n.peers.client.Store(call)
+	options.Peers = &n.peers
 	n.agent = agent.New(options)
 	n.rest = rest.New(rest.Options{
 		Settings: restSettings(local, n.log),
 		Backend:  &backend{Agent: n.agent, reload: n.reload}, Logger: n.log,
 		Metrics: observability.Metrics(n.snapshot, n.phases, rest.Collector(n.agent.Status)),
-		Records: n.record.records(members.c), Observe: n.phases.REST,
+		Records: n.record.records(n.peers.client.Load), Observe: n.phases.REST,
 	})
 	return nil
 }

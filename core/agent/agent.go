@@ -115,6 +115,8 @@ type Agent struct {
 	// is to be stopped. The guard reads both.
 	writable atomic.Bool
 	paused   atomic.Bool
+	// apiURL is what the member key gives as api_url; a string.
+	apiURL atomic.Value
 	// observed means that the local PostgreSQL has been looked at once.
 	observed atomic.Bool
 	// checkpointPending is set from a promotion until its checkpoint is done.
@@ -172,6 +174,7 @@ func New(o Options) *Agent {
 	a.watcher = &watcher{a: a}
 	a.story = &story{a: a, former: o.Former}
 	a.promises.given = o.Promised
+	a.apiURL.Store(o.APIURL)
 	a.s = newState(o)
 	a.publishInitial()
 	return a

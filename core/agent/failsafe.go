@@ -193,7 +193,7 @@ func (a *Agent) prepareFailsafe() {
 	}
 	if g.on {
 		g.topology = s.cluster.Failsafe
-		g.call = FailsafeCall{Name: a.o.Name, ConnURL: a.o.ConnURL, APIURL: a.o.APIURL, Slots: a.keeper.slots.positions(a.o.Store.Lease(), s.cluster)}
+		g.call = FailsafeCall{Name: a.o.Name, ConnURL: a.o.ConnURL, APIURL: a.api(), Slots: a.keeper.slots.positions(a.o.Store.Lease(), s.cluster)}
 		g.call.Slots[cluster.SlotName(a.o.Name)] = s.instance.Position()
 	}
 	a.failsafe.ground.Store(g)
@@ -214,7 +214,7 @@ func (a *Agent) carried(l lease.Lease, now lease.Instant) lease.Instant {
 
 // writeFailsafe keeps the failsafe key at all members of the view.
 func (h *housekeeper) writeFailsafe(ctx context.Context, v decide.View) error {
-	want := map[string]string{v.Self: h.a.o.APIURL}
+	want := map[string]string{v.Self: h.a.api()}
 	for _, m := range v.Cluster.Members {
 		if m.Data.APIURL != "" && m.Name != v.Self {
 			want[m.Name] = m.Data.APIURL

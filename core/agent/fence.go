@@ -95,10 +95,11 @@ func (f *feeder) run(ctx context.Context) {
 // one: its end is under way, and may take effect when nobody expects it.
 func (f *feeder) leaveSpent() {
 	spent := f.a.o.Fence.Spent()
-	if spent == 0 || spent != f.a.o.Store.SessionID() || f.a.paused.Load() {
+	writable := f.a.writable.Load()
+	if spent == 0 || spent != f.a.o.Store.SessionID() || writable && f.a.paused.Load() { // in pause nothing is stopped
 		return
 	}
-	if f.a.writable.Load() { // not known to be dead yet, or started by somebody else
+	if writable { // not known to be dead yet, or started by somebody else
 		f.a.o.Store.Abandon()
 	} else {
 		f.a.log.Warn("the fence has killed PostgreSQL: beginning a new ZooKeeper session")

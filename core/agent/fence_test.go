@@ -80,7 +80,8 @@ func TestASpentSessionIsLeft(t *testing.T) {
 		"an earlier session":        {4, true, false, false, false},
 		"this one":                  {5, false, false, false, true},
 		"PostgreSQL may still run":  {5, true, false, true, false},
-		"in pause it just runs out": {5, false, true, false, false},
+		"in pause too":              {5, false, true, false, true},
+		"in pause nothing stops":    {5, true, true, false, false},
 	} {
 		store := &sessionStore{session: 5}
 		a := testAgent(store, nil)

@@ -15,7 +15,7 @@ type Heir interface {
 // agent answers now. An agent of ours leaves its session to the next one;
 // others leave it to expire.
 func (a *Agent) inherit(m *cluster.Member, answered string) {
-	if heir, ok := a.o.Store.(Heir); ok && answered == a.o.InstanceID && m.Data.APIURL == a.o.APIURL {
+	if heir, ok := a.o.Store.(Heir); ok && answered == a.o.InstanceID && m.Data.APIURL == a.api() {
 		a.s.former = m.Session
 		heir.Inherit(m.Session)
 	}

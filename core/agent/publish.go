@@ -90,7 +90,7 @@ func (a *Agent) role() cluster.Role {
 func (a *Agent) memberData() cluster.MemberData {
 	s, i := &a.s, a.s.instance
 	d := cluster.MemberData{
-		ConnURL: a.o.ConnURL, APIURL: a.o.APIURL, ProxyURL: a.o.ProxyURL,
+		ConnURL: a.o.ConnURL, APIURL: a.api(), ProxyURL: a.o.ProxyURL,
 		State: i.State, Role: a.role(), Version: CompatVersion,
 		CheckpointPending: a.checkpointPending.Load() && i.Primary(),
 		Tags:              s.tags.Published(),

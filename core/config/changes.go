@@ -95,7 +95,6 @@ func (l *Local) WithFixed(running *Local) *Local {
 	c := *l
 	c.Scope, c.Name, c.Namespace, c.StateDir = running.Scope, running.Name, running.Namespace, running.StateDir
 	c.ZooKeeper, c.Fence, c.Watchdog = running.ZooKeeper, running.Fence, running.Watchdog
-	c.RESTAPI.ConnectAddress, c.Ctl = running.RESTAPI.ConnectAddress, running.Ctl
 	c.Tracing, c.Plugins = running.Tracing, running.Plugins
 	c.path, c.home = running.path, running.home
 	c.postgresql = l.postgresql.Clone()

@@ -29,7 +29,7 @@ var logKeys = []keyRow{
 
 var restKeys = []keyRow{
 	{"listen", is(text), "", AtReload, "host:port of the REST API; * or no host means all addresses."},
-	{"connect_address", is(text), "", AtAgentRestart, "host:port at which the other members reach it; default listen."},
+	{"connect_address", is(text), "", AtReload, "host:port at which the other members reach it; default listen."},
 	{"auth", is(text), "", AtReload, "user:password in one text, for restapi.authentication."},
 	{"authentication.username", is(text), "", AtReload, "User for the calls that change something."},
 	{"authentication.password", is(text), "", AtReload, "Password of that user."},
@@ -55,14 +55,14 @@ var restKeys = []keyRow{
 }
 
 var ctlKeys = []keyRow{
-	{"authentication.username", is(text), "", AtAgentRestart, "User for calls to other members; default that of restapi."},
-	{"authentication.password", is(text), "", AtAgentRestart, "Password of that user."},
-	{"auth", is(text), "", AtAgentRestart, "user:password in one text, for ctl.authentication."},
-	{"insecure", is(boolean), "false", AtAgentRestart, "Skips the verification of certificates."},
-	{"cacert", is(text), "", AtAgentRestart, "CA bundle for calls to other members; default restapi.cafile."},
-	{"certfile", is(text), "", AtAgentRestart, "Client certificate for calls to other members."},
-	{"keyfile", is(text), "", AtAgentRestart, "Key file of the client certificate."},
-	{"keyfile_password", is(text), "", AtAgentRestart, "Password of that key file."},
+	{"authentication.username", is(text), "", AtReload, "User for calls to other members; default that of restapi."},
+	{"authentication.password", is(text), "", AtReload, "Password of that user."},
+	{"auth", is(text), "", AtReload, "user:password in one text, for ctl.authentication."},
+	{"insecure", is(boolean), "false", AtReload, "Skips the verification of certificates."},
+	{"cacert", is(text), "", AtReload, "CA bundle for calls to other members; default restapi.cafile."},
+	{"certfile", is(text), "", AtReload, "Client certificate for calls to other members."},
+	{"keyfile", is(text), "", AtReload, "Key file of the client certificate."},
+	{"keyfile_password", is(text), "", AtReload, "Password of that key file."},
 }
 
 var tracingKeys = []keyRow{

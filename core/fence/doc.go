@@ -11,6 +11,11 @@
 // leader znode goes and a standby takes over at once. It never deletes a
 // znode by path: closing an expired session hurts nobody.
 //
+// There is one fence for a state directory: a [Client] kills one that lives and
+// does not answer before it starts another. A session that PostgreSQL was
+// killed for is spent: the fence arms nothing for it any more, and the next
+// fence is told of it.
+//
 // The fence has no opinion about the cluster. What it decides is in
 // [Machine], which is pure. How PostgreSQL is killed and how the session is
 // closed are given to Serve as functions.

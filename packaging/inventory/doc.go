@@ -1,4 +1,4 @@
-// Inventory writes down what is in our binaries: a CycloneDX list of modules
+// Command inventory writes down what is in our binaries: a CycloneDX list of modules
 // and the licence texts of all of them, both taken from the build information
 // that the Go linker leaves in each binary, so that they name what is shipped
 // and nothing else.

@@ -61,6 +61,8 @@ type Restart struct {
 	Role string
 	// PostgresVersion restarts only servers older than that; "" for any.
 	PostgresVersion string
+	// Schedule is ISO 8601 with offset; "": now.
+	Schedule string
 	// Pending restarts only if settings wait for it.
 	Pending bool
 	// Timeout is how long the start may take; 0 for the cluster's setting.
@@ -69,6 +71,9 @@ type Restart struct {
 
 func (r Restart) body() []byte {
 	o := &cluster.Object{}
+	if r.Schedule != "" {
+		o.Set("schedule", r.Schedule)
+	}
 	if r.Role != "" {
 		o.Set("role", r.Role)
 	}

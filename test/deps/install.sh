@@ -3,9 +3,9 @@
 # ZooKeeper with a Java runtime, HAProxy, pgBackRest, iproute2 for the tests'
 # network namespaces, and protoc for "make proto"; with --with-patroni also
 # Patroni's package: an independent client of our clusters, and an independent
-# agent for mixed ones; with --with-wrk also wrk, which loads the REST API. Only
-# what is missing is installed, with apt-get or dnf, through sudo if this is not
-# root.
+# agent for mixed ones; with --with-wrk also wrk, which loads the REST API; with
+# --with-packaging what checks packages. Only what is missing is installed, with
+# apt-get or dnf, through sudo if this is not root.
 #
 # No service is started and no database cluster is created: the tests start
 # their own servers. A PostgreSQL, ZooKeeper or HAProxy that runs already is
@@ -13,16 +13,18 @@
 set -eu
 
 usage() {
-	echo "usage: $0 [--with-patroni] [--with-wrk]" >&2
+	echo "usage: $0 [--with-patroni] [--with-wrk] [--with-packaging]" >&2
 	exit 2
 }
 
 with_patroni=no
 with_wrk=no
+with_packaging=no
 for arg in "$@"; do
 	case $arg in
 	--with-patroni) with_patroni=yes ;;
 	--with-wrk) with_wrk=yes ;;
+	--with-packaging) with_packaging=yes ;;
 	*) usage ;;
 	esac
 done
@@ -64,6 +66,11 @@ missing() {
 	have pgbackrest || echo pgbackrest
 	[ "$with_patroni" = no ] || has_patroni || echo patroni
 	[ "$with_wrk" = no ] || have wrk || echo wrk
+	if [ "$with_packaging" = yes ]; then
+		for program in lintian rpm debsig-verify debootstrap gpg shellcheck; do
+			have "$program" || echo "$program"
+		done
+	fi
 }
 
 as_root() {

@@ -2,8 +2,10 @@ package e2e
 
 import (
 	"bytes"
+	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -20,12 +22,17 @@ func (r *run) tool(code int, want string, args ...string) string {
 	var out bytes.Buffer
 	got := command.Run(r.t.Context(), command.Process{
 		Args: append([]string{"-c", r.Nodes[0].Config}, args...), In: strings.NewReader(""), Out: &out, Err: &out,
-		Environ: []string{"PATH=" + os.Getenv("PATH"), "HOME=/nonexistent"}, Version: "test",
+		Environ: toolEnviron(), Version: "test",
 	})
 	if got != code || !strings.Contains(out.String(), want) {
 		r.t.Fatalf("pgregentctl %s: exit %d, want %d with %q in\n%s", strings.Join(args, " "), got, code, want, &out)
 	}
 	return out.String()
+}
+
+// toolEnviron has the password of the lab's superuser.
+func toolEnviron() []string {
+	return []string{"PATH=" + os.Getenv("PATH"), "HOME=/nonexistent", "PGPASSWORD=s3cret: 'x'"}
 }
 
 // moving is what differs between two looks at a live cluster.
@@ -38,10 +45,10 @@ func (r *run) asPatronictl(args ...string) {
 		var a, b bytes.Buffer
 		codes[0] = command.Run(r.t.Context(), command.Process{
 			Args: append([]string{"-c", r.Nodes[0].Config, "--compat", "3.0"}, args...), In: strings.NewReader(""), Out: &a, Err: &bytes.Buffer{},
-			Environ: []string{"PATH=" + os.Getenv("PATH"), "HOME=/nonexistent"},
+			Environ: toolEnviron(),
 		})
 		cmd := exec.CommandContext(r.t.Context(), "patronictl", append([]string{"-c", r.Nodes[0].Config}, args...)...)
-		cmd.Stdout = &b
+		cmd.Stdout, cmd.Env = &b, append(os.Environ(), toolEnviron()...)
 		_ = cmd.Run() // the exit code is compared
 		codes[1] = cmd.ProcessState.ExitCode()
 		return moving.ReplaceAllString(a.String(), "TIME"), moving.ReplaceAllString(b.String(), "TIME"), codes
@@ -56,45 +63,79 @@ func (r *run) asPatronictl(args ...string) {
 	r.t.Errorf("%s: exit codes %v\nours:\n%s\ntheirs:\n%s", strings.Join(args, " "), codes, ours, theirs)
 }
 
+// The tool works the same on agents of both kinds: the second node is Patroni's.
 func TestOperatorsTool(t *testing.T) {
-	if _, err := exec.LookPath("patronictl"); err != nil {
-		lab.Patroni(t) // skips, or fails in continuous integration
-	}
-	l := lab.New(t, lab.Options{DCS: fast})
-	r := &run{Lab: l, t: t, leader: l.Leader()}
-	leader, standby := r.leader, r.Standbys()[0]
-
+	r := mixed(t, lab.Options{DCS: mixedDCS}, "pg2")
 	for _, args := range [][]string{
-		{"list", lab.Scope}, {"list", lab.Scope, "-f", "json"}, {"topology", lab.Scope}, {"show-config"}, {"dsn", "-m", standby.Name},
+		{"list", lab.Scope},
+		{"list", lab.Scope, "-f", "json"},
+		{"topology", lab.Scope},
+		{"show-config"},
+		{"dsn", "-m", "pg2"},
 		{"query", "-U", "postgres", "-c", "select 1 as a, null as b, true as c, 1.5::float8 as d, 2.50 as e, 'x y' as f"},
 	} {
-		if args[0] == "query" {
-			t.Setenv("PGPASSWORD", "s3cret: 'x'")
-		}
 		r.asPatronictl(args...)
 	}
-
+	r.startsAtOnce()
 	r.tool(0, "in_recovery\nTrue\n", "query", lab.Scope, "-U", "postgres", "-r", "replica", "-c", "SELECT pg_is_in_recovery() AS in_recovery")
 	r.tool(0, "ERROR, SQLSTATE: 42601", "query", lab.Scope, "-U", "postgres", "-c", "SELEC")
+	r.tool(0, "pg2: Patroni 3.0.2 PostgreSQL ", "version", lab.Scope)
 	r.tool(0, "HEALTHY", "status")
-	r.tool(0, standby.Name, "whatif", leader.Name)
+	r.tool(0, " would lead\n", "whatif", "pg1")
 	r.tool(1, "fsync is off", "doctor") // the lab's servers are for tests
 	r.tool(0, "is ready to move", "migrate", "check")
-	r.tool(0, "Would send POST /switchover to "+leader.Name, "switchover", lab.Scope, "--candidate", standby.Name, "--force", "--dry-run")
+	r.tool(0, "Would send POST /switchover to pg1", "switchover", lab.Scope, "--candidate", "pg2", "--force", "--dry-run")
 
-	r.tool(0, `Successfully switched over to "`+standby.Name+`"`, "switchover", lab.Scope, "--candidate", standby.Name, "--force")
-	r.WaitHealthy(30 * time.Second)
+	r.tool(0, `Successfully switched over to "pg2"`, "switchover", lab.Scope, "--candidate", "pg2", "--force")
+	r.streams(60*time.Second, "pg2")
 	r.asPatronictl("history", lab.Scope)
 	r.tool(0, "Configuration changed", "edit-config", lab.Scope, "--force", "-p", "work_mem=5MB")
 	r.waitSetting("work_mem", "5MB")
-	r.tool(0, "Success: cluster management is paused", "pause", "--wait")
+	r.toolPause("pause", true)
 	r.tool(1, "Cluster is already paused", "pause")
-	r.tool(0, "Success: cluster management is resumed", "resume", "--wait")
-	r.tool(0, "Success: restart on member "+leader.Name, "restart", lab.Scope, leader.Name, "--force")
-	r.WaitHealthy(30 * time.Second)
-	r.tool(0, "Reinitialize is completed on: "+leader.Name, "reinit", lab.Scope, leader.Name, "--force", "--wait")
-	r.WaitHealthy(30 * time.Second)
-	r.tool(0, `Successfully failed over to "`+leader.Name+`"`, "failover", lab.Scope, "--candidate", leader.Name, "--force")
-	r.WaitHealthy(30 * time.Second)
+	r.toolPause("resume", nil)
+	r.tool(0, "Success: restart on member pg3", "restart", lab.Scope, "pg2", "pg3", "--force")
+	r.streams(60*time.Second, "pg2")
+	r.tool(0, "Reinitialize is completed on: pg1", "reinit", lab.Scope, "pg1", "--force", "--wait")
+	r.streams(60*time.Second, "pg2")
+	r.tool(0, `Successfully failed over to "pg1"`, "failover", lab.Scope, "--candidate", "pg1", "--force")
+	r.streams(60*time.Second, "pg1")
 	r.tool(0, "HEALTHY", "status")
+}
+
+// toolPause pauses or resumes and waits until all nodes know; the tool itself
+// waits for little more than loop_wait.
+func (r *run) toolPause(order string, want any) {
+	r.t.Helper()
+	r.tool(0, "waiting until it is recognized by all nodes", order, "--wait")
+	for _, n := range r.Nodes {
+		r.Wait(15*time.Second, n.Name+" to notice: "+order, func() string {
+			if doc, err := n.GetJSON("/patroni"); err != nil || doc.Get("pause") != want {
+				return fmt.Sprint(doc, err)
+			}
+			return ""
+		})
+	}
+}
+
+// startsAtOnce checks that list costs no more than the start of a small
+// program.
+func (r *run) startsAtOnce() {
+	r.t.Helper()
+	path := filepath.Join(r.t.TempDir(), "pgregentctl")
+	if out, err := exec.Command("go", "build", "-o", path, "github.com/pgregent/pgregent/cmd/pgregentctl").CombinedOutput(); err != nil {
+		r.t.Fatalf("%v: %s", err, out)
+	}
+	cost := func(program string) time.Duration {
+		cmd := exec.CommandContext(r.t.Context(), program, "-c", r.Nodes[0].Config, "list")
+		if out, err := cmd.CombinedOutput(); err != nil {
+			r.t.Fatalf("%v: %s", err, out)
+		}
+		return cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
+	}
+	ours, theirs := cost(path), cost("patronictl")
+	r.t.Logf("list of three members: %v of CPU, patronictl %v", ours, theirs)
+	if ours > 50*time.Millisecond {
+		r.t.Errorf("list takes %v of CPU, want 50 ms at most", ours)
+	}
 }

@@ -74,7 +74,10 @@ exec ` + lab.BinDir() + `/pg_basebackup -D "$D" -X stream -c fast -d "$C"
 }
 
 // told are the calls of each node. Reloads are left out: when a server reads
-// its files again is each agent's own business.
+// its files again is each agent's own business. So is what is newer than
+// version 3 of Patroni, which is compared with: the word primary, the statement
+// timeout and the umask of 0077. This agent says 127.0.0.1 where a server
+// listens on that address, since localhost may be ::1, too.
 func told(t *testing.T, l *lab.Lab, dirs map[string]string) map[string][]string {
 	out := map[string][]string{}
 	for _, n := range l.Nodes {
@@ -82,7 +85,7 @@ func told(t *testing.T, l *lab.Lab, dirs map[string]string) map[string][]string 
 		for _, m := range l.Nodes {
 			from = append(from, fmt.Sprint("port=", m.SQLPort), "port="+m.Name)
 		}
-		r := strings.NewReplacer(append(from, "[master]", "[primary]")...)
+		r := strings.NewReplacer(append(from, "[master]", "[primary]", "host=localhost", "host=127.0.0.1", " -c statement_timeout=0", "")...)
 		for _, c := range calls(t, dirs[n.Name]) {
 			if !strings.Contains(c, "[on_reload]") {
 				out[n.Name] = append(out[n.Name], r.Replace(c))
@@ -92,9 +95,6 @@ func told(t *testing.T, l *lab.Lab, dirs map[string]string) map[string][]string 
 			if text, err := os.ReadFile(filepath.Join(dirs[n.Name], "env."+name)); err == nil {
 				out[n.Name+" env "+name] = variables(r.Replace(string(text)))
 			}
-		}
-		if text, err := os.ReadFile(filepath.Join(dirs[n.Name], "umask")); err == nil {
-			out[n.Name+" umask"] = []string{strings.TrimSpace(string(text))}
 		}
 	}
 	return out

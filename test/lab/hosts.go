@@ -42,7 +42,7 @@ func (l *Lab) hosts() Hosts {
 func (l *Lab) client() *http.Client {
 	return &http.Client{
 		Timeout:   60 * time.Second,
-		Transport: &http.Transport{DialContext: l.hosts().DialContext, MaxIdleConnsPerHost: 4},
+		Transport: &http.Transport{DialContext: l.hosts().DialContext, MaxIdleConnsPerHost: 4, TLSClientConfig: l.tls},
 	}
 }
 

@@ -3,6 +3,7 @@ package lab
 import (
 	"cmp"
 	"context"
+	"crypto/tls"
 	"fmt"
 	"math/rand/v2"
 	"net"
@@ -35,6 +36,10 @@ type Options struct {
 	DCS string
 	// Node adds YAML to one node's file; may be nil.
 	Node func(name string) string
+	// REST is YAML under restapi, without indentation. TLS is how the lab
+	// calls the agents then, if not by plain HTTP; nil: plain.
+	REST string
+	TLS  *tls.Config
 	// Lazy starts no agents.
 	Lazy bool
 	// Program is run with the configuration file; "" for our agent. Other
@@ -63,6 +68,8 @@ type Lab struct {
 	elsewhere Hosts
 	hba       []string
 	scope     string
+	rest      string
+	tls       *tls.Config // nil: plain HTTP
 	// password is the superuser's, "" for the lab's own.
 	password string
 }
@@ -115,7 +122,7 @@ func New(t testing.TB, o Options) *Lab {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l := &Lab{T: t, dir: dir, cred: credentials(t, dir), stores: o.ZooKeeper, elsewhere: o.Hosts, hba: o.HBA, scope: cmp.Or(o.Scope, Scope)}
+	l := &Lab{T: t, dir: dir, cred: credentials(t, dir), stores: o.ZooKeeper, elsewhere: o.Hosts, hba: o.HBA, scope: cmp.Or(o.Scope, Scope), rest: o.REST, tls: o.TLS}
 	l.http = l.client()
 	t.Cleanup(l.end)
 	if len(l.stores) == 0 {

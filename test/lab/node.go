@@ -106,6 +106,9 @@ postgresql:
 `, n.lab.scope, n.Name, n.host, n.RESTPort, n.host, n.RESTPort, strings.Join(n.lab.stores, "','"), indent(dcs, "    "),
 		n.host, n.SQLPort, n.host, n.SQLPort, n.DataDir, BinDir(),
 		filepath.Join(filepath.Dir(n.DataDir), "pgpass"), superuser, superPass, filepath.Dir(n.DataDir), n.lab.pgHBA(), extra)
+	if rest := n.lab.rest; rest != "" {
+		text = strings.Replace(text, "restapi:\n", "restapi:\n"+indent(rest, "  ")+"\n", 1)
+	}
 	if err := os.WriteFile(n.Config, []byte(text), 0o644); err != nil {
 		n.lab.T.Fatal(err)
 	}
@@ -306,7 +309,11 @@ const (
 
 // URL is the address of the node's REST API.
 func (n *Node) URL(path string) string {
-	return fmt.Sprintf("http://%s:%d%s", n.host, n.RESTPort, path)
+	scheme := "http"
+	if n.lab.tls != nil {
+		scheme = "https"
+	}
+	return fmt.Sprintf("%s://%s:%d%s", scheme, n.host, n.RESTPort, path)
 }
 
 // Call sends a request and returns code and body.

@@ -44,7 +44,7 @@ type answer struct {
 
 func newLab(t *testing.T) *lab {
 	t.Helper()
-	l := &lab{t: t, zk: zktest.Start(t), answers: map[string]answer{}}
+	l := &lab{t: t, zk: shared, answers: map[string]answer{}}
 	conn, _, err := zk.Connect([]string{l.zk.Addr()}, 5*time.Second, zk.WithLogInfo(false))
 	if err != nil {
 		t.Fatal(err)

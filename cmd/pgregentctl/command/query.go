@@ -140,10 +140,13 @@ func (a *app) connect(ctx context.Context, m *cluster.Member, q *question) (*pos
 	if !ok {
 		return nil, fmt.Errorf("member %s has not told its address", m.Name)
 	}
-	return postgres.Connect(ctx, postgres.Login{
-		Host: host, Port: port, Database: q.dbname, Application: "Patroni ctl",
-		Credentials: config.Credentials{Username: q.username, Password: q.secret, HasPassword: q.askPassword},
-	})
+	login := config.Credentials{Username: q.username, Password: q.secret, HasPassword: q.askPassword}
+	for _, e := range a.process.Environ {
+		if secret, ok := strings.CutPrefix(e, "PGPASSWORD="); ok && !q.askPassword {
+			login.Password, login.HasPassword = secret, true
+		}
+	}
+	return postgres.Connect(ctx, postgres.Login{Host: host, Port: port, Database: q.dbname, Application: "Patroni ctl", Credentials: login})
 }
 
 func (a *app) noConnection(q *question) postgres.Answer {
