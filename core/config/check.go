@@ -77,12 +77,12 @@ func (c *keyChecker) value(k *schemaKey, path string, v any) {
 
 // replaceable reports whether a wrong value does no harm: it is not used, or
 // the default is used in its place.
-func (k *schemaKey) replaceable(path string) bool {
-	switch k.shape.kind {
+func (s *schemaKey) replaceable(path string) bool {
+	switch s.shape.kind {
 	case boolean, integer, choice:
-		return k.change == NoEffect || strings.HasPrefix(path, dcsSection+".")
+		return s.change == NoEffect || strings.HasPrefix(path, dcsSection+".")
 	case duration:
-		return k.change == NoEffect || k.in != InFile
+		return s.change == NoEffect || s.in != InFile
 	}
 	return false
 }

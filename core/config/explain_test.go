@@ -91,8 +91,12 @@ func TestGenerated(t *testing.T) {
 	r := Running{
 		ClusterName: "", DataDir: "/data", ConfigDir: "/etc/pg", BinDir: "/bin", ListenAddresses: "127.0.0.1, ::1", Port: 5433,
 		Parameters: []Parameter{
-			{"max_connections", "70"}, {"port", "5433"}, {"archive_command", "cp %p 'a b'"}, {"hba_file", "/etc/pg/pg_hba.conf"},
-			{"primary_conninfo", "password=s3cret"}, {"DateStyle", "ISO, MDY"},
+			{"max_connections", "70"},
+			{"port", "5433"},
+			{"archive_command", "cp %p 'a b'"},
+			{"hba_file", "/etc/pg/pg_hba.conf"},
+			{"primary_conninfo", "password=s3cret"},
+			{"DateStyle", "ISO, MDY"},
 		},
 		HBA: []string{"local all all peer"}, Superuser: Credentials{Username: "boss", Password: "p'w\"%", HasPassword: true},
 	}

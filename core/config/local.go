@@ -18,13 +18,6 @@ const (
 	defaultTickTime  = 2 * time.Second
 )
 
-// The tickTime of an ensemble that anybody runs. The bounds exist to find a
-// value in the wrong unit.
-const (
-	minTickTime = 50 * time.Millisecond
-	maxTickTime = time.Minute
-)
-
 // local builds the typed configuration. What does not fit becomes findings;
 // the result is usable only if none of them is an Error.
 func (d *document) local(environ []string) *Local {

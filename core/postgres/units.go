@@ -13,8 +13,17 @@ var unitSizes = []struct {
 	size float64
 	time bool
 }{
-	{"TB", 1 << 40, false}, {"GB", 1 << 30, false}, {"MB", 1 << 20, false}, {"kB", 1 << 10, false}, {"B", 1, false},
-	{"d", 86400e6, true}, {"h", 3600e6, true}, {"min", 60e6, true}, {"s", 1e6, true}, {"ms", 1e3, true}, {"us", 1, true},
+	{"TB", 1 << 40, false},
+	{"GB", 1 << 30, false},
+	{"MB", 1 << 20, false},
+	{"kB", 1 << 10, false},
+	{"B", 1, false},
+	{"d", 86400e6, true},
+	{"h", 3600e6, true},
+	{"min", 60e6, true},
+	{"s", 1e6, true},
+	{"ms", 1e3, true},
+	{"us", 1, true},
 }
 
 // baseUnit splits a unit of pg_settings, as in 8kB, into what one of it is.
