@@ -16,7 +16,7 @@ LDFLAGS  = -s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT) -X main.dat
 GOBUILD  = CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)'
 
 .DEFAULT_GOAL := build
-.PHONY: build deps test-deps test unit sim e2e chaos sync-rounds mutants lint fmt fuzz bench demo demo-down clean help bench-rest rest-diff man packages proto proto-check plugin-new test-packages session causes jaeger
+.PHONY: build deps test-deps test unit sim e2e chaos sync-rounds mutants lint fmt fuzz bench demo demo-down clean help bench-rest rest-diff man packages proto proto-check plugin-new test-packages session causes jaeger config-diff
 
 build: ## build bin/pgregent and bin/pgregentctl
 	$(GOBUILD) -o bin/pgregent ./cmd/pgregent
@@ -78,6 +78,9 @@ jaeger: test-deps ## build Jaeger, send it a failover and read the trace back
 	./test/deps/jaeger.sh bin/jaeger
 	PGREGENT_JAEGER=$(CURDIR)/bin/jaeger $(GO) test -race -count=1 -timeout 10m -v -run TestJaegerShowsOneTrace ./test/e2e
 
+config-diff: test-deps ## start one server with Patroni and with our agent from the same files, and compare what PostgreSQL made of them
+	PGREGENT_CONFIG_DIFF=all $(GO) test -count=1 -timeout 40m -v -run TestSameParametersAsPatroni ./test/e2e
+
 mutants: ## break the decision core on purpose, one bug at a time: the tests must notice
 	$(GO) run ./test/mutants
 
@@ -108,10 +111,16 @@ proto-check: test-deps ## the generated code is what "make proto" makes
 fmt: ## format all Go files
 	$(GO) run $(GOFUMPT) -w .
 
+# Each fuzz target of these packages runs for FUZZTIME.
 FUZZTIME ?= 30s
-fuzz: ## feed random input to the configuration's parser and to the REST API, FUZZTIME each
-	$(GO) test -run '^$$' -fuzz FuzzLoad -fuzztime $(FUZZTIME) -fuzzminimizetime 0x ./core/config
-	$(GO) test -run '^$$' -fuzz FuzzHandlers -fuzztime $(FUZZTIME) -fuzzminimizetime 0x ./rest
+FUZZED    = ./core/config ./core/postgres ./core/cluster ./zkdcs/zkwire ./rest ./rest/health ./rest/client
+fuzz: ## feed random bytes to every parser, FUZZTIME each
+	@for p in $(FUZZED); do \
+		for t in $$($(GO) test -list '^Fuzz' $$p | grep '^Fuzz'); do \
+			echo "$$p $$t"; \
+			$(GO) test -run '^$$' -fuzz "^$$t$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 0x $$p || exit 1; \
+		done; \
+	done
 
 BENCHTIME ?= 5x
 bench: deps ## the write gap of switchover and crash, an idle agent's cost, REST; beside Patroni if installed

@@ -7,7 +7,7 @@ import (
 
 // NewLogger returns a logger that writes one record a line to w, as
 // key=value text or as JSON.
-func NewLogger(w io.Writer, level slog.Level, json bool) *slog.Logger {
+func NewLogger(w io.Writer, level slog.Leveler, json bool) *slog.Logger {
 	o := &slog.HandlerOptions{Level: level}
 	if json {
 		return slog.New(slog.NewJSONHandler(w, o))

@@ -14,7 +14,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/pgregent/pgregent/core/agent"
-	"github.com/pgregent/pgregent/core/config"
 	"github.com/pgregent/pgregent/core/decide"
 )
 
@@ -48,7 +47,7 @@ func main() {
 type usageError struct{ error }
 
 func command() *cobra.Command {
-	var validate, ignorePort bool
+	var o modes
 	c := &cobra.Command{
 		Use:           "pgregent CONFIG.yml",
 		Short:         "high-availability agent for one PostgreSQL server",
@@ -65,17 +64,16 @@ func command() *cobra.Command {
 			if len(args) == 1 {
 				path = args[0]
 			}
-			if validate {
-				return validateConfig(path, ignorePort)
+			if o.any() {
+				return o.run(cmd, path)
 			}
 			return run(cmd.Context(), path)
 		},
 	}
 	c.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	c.SetVersionTemplate("pgregent {{.Version}}\n")
-	c.Flags().BoolVar(&validate, "validate-config", false, "check the configuration and this host, and exit")
-	c.Flags().BoolVarP(&ignorePort, "ignore-listen-port", "i", false, "with --validate-config: a listen port in use is no error")
-	c.AddCommand(&cobra.Command{
+	o.flags(c)
+	c.AddCommand(configCommand(), &cobra.Command{
 		Use: "fence [CONFIG.yml]", Short: "the process that stops PostgreSQL when the lease runs out; the agent starts it", Hidden: true,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error { return runFence(strings.Join(args, "")) },
@@ -92,34 +90,4 @@ func printRules() {
 		fmt.Fprintf(w, "%s\t%s\n", r.Name, r.Doc)
 	}
 	_ = w.Flush() // standard output went away: nobody to tell
-}
-
-// validateConfig prints all findings, one a line; errors make it fail.
-func validateConfig(path string, ignorePort bool) error {
-	local, findings, err := config.Load(path, os.Environ())
-	if err == nil {
-		var checks []config.Check
-		if !ignorePort {
-			checks = append(checks, config.PortsFree)
-		}
-		findings = append(findings, local.Validate(checks...)...)
-	}
-	failed := false
-	for _, f := range findings {
-		fmt.Fprintf(os.Stderr, "%s: %s\n", f.Severity, f)
-		failed = failed || f.Severity == config.Error
-	}
-	if local != nil && !failed {
-		if pluginErr := validatePlugins(local); pluginErr != nil {
-			fmt.Fprintf(os.Stderr, "error: %v\n", pluginErr)
-			failed = true
-		}
-	}
-	switch {
-	case failed:
-		return errors.New("the configuration has errors")
-	case err != nil:
-		return err
-	}
-	return nil
 }

@@ -7,10 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"os"
 	"os/signal"
-	"strconv"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -36,7 +34,12 @@ type node struct {
 	path  string
 	local atomic.Pointer[config.Local]
 	log   *slog.Logger
-	dir   *stateDir
+	level *slog.LevelVar // of log
+	// reloading guards read, the local configuration as it was last read;
+	// local has the values of the start for keys that cannot change.
+	reloading sync.Mutex
+	read      *config.Local
+	dir       *stateDir
 
 	fence    *fenceProcess // nil if there is to be none
 	store    *zkdcs.Store
@@ -68,8 +71,14 @@ func newNode(path string) (*node, error) {
 	if err != nil {
 		return nil, err
 	}
-	n := &node{path: path, manager: newServiceManager(), log: observability.NewLogger(os.Stderr, local.Log.Level, local.Log.JSON)}
+	n := &node{path: path, manager: newServiceManager(), level: &slog.LevelVar{}}
+	n.level.Set(local.Log.Level)
+	n.log = observability.NewLogger(os.Stderr, n.level, local.Log.JSON)
+	for _, f := range local.Log.Fields {
+		n.log = n.log.With(f.Name, f.Value)
+	}
 	n.local.Store(local)
+	n.read = local
 	if err := n.tell(findings, local.Validate()); err != nil {
 		return nil, err
 	}
@@ -152,7 +161,6 @@ func (n *node) wire(local *config.Local) error {
 func (n *node) agentOptions(local *config.Local, pg config.Postgres, cached *cluster.Object, id string) agent.Options {
 	o := agent.Options{
 		Name: local.Name, Scope: local.Scope, InstanceID: id, Tags: local.Tags,
-		ConnURL:     "postgres://" + net.JoinHostPort(pg.ConnectHost, strconv.Itoa(pg.ConnectPort)) + "/" + pg.Database,
 		APIURL:      apiURL(local),
 		Settings:    func(o *cluster.Object) (cluster.Settings, []string) { return n.local.Load().Settings(o) },
 		Interrupted: n.dir.bootstrapping(), Bootstrapping: n.dir.setBootstrapping,
@@ -169,9 +177,7 @@ func (n *node) agentOptions(local *config.Local, pg config.Postgres, cached *clu
 	if n.fence != nil {
 		o.Fence, o.FenceRequired = n.fence, local.Fence.Mode == config.FenceRequired
 	}
-	if pg.ProxyAddress != "" {
-		o.ProxyURL = "postgres://" + pg.ProxyAddress + "/" + pg.Database
-	}
+	o.ConnURL, o.ProxyURL = addresses(pg)
 	if local.Bootstrap != nil {
 		o.BootstrapConfig = local.Bootstrap.DCS
 		if o.BootstrapConfig == nil {
@@ -240,29 +246,6 @@ func (n *node) reloadOnSignal(ctx context.Context, hup <-chan os.Signal) {
 			n.reload()
 		}
 	}
-}
-
-// reload reads the local configuration again; what is wrong leaves the old
-// one in force.
-func (n *node) reload() {
-	local, findings, err := config.Load(n.path, os.Environ())
-	if err != nil {
-		n.log.Error("reload configuration; the old one stays in force", "err", err)
-		return
-	}
-	if err := n.tell(findings); err != nil {
-		n.log.Error("reload configuration; the old one stays in force", "err", err)
-		return
-	}
-	n.local.Store(local)
-	ctx, cancel := context.WithTimeout(context.Background(), closeLimit)
-	defer cancel()
-	n.reloadREST(ctx, local)
-	if err := n.agent.Reload(ctx, local.Tags); err != nil {
-		n.log.Error("reload configuration", "err", err)
-		return
-	}
-	n.log.Info("configuration reloaded")
 }
 
 // saveSession keeps a session for the next start; the zero session means that

@@ -157,7 +157,11 @@ func (d *stateDir) setBootstrapping(now bool) error {
 
 func (d *stateDir) bootstrapPath() string { return filepath.Join(d.dir, "bootstrapping") }
 
-func (d *stateDir) dynamicPath() string { return filepath.Join(d.dataDir, "patroni.dynamic.json") }
+func (d *stateDir) dynamicPath() string { return filepath.Join(d.dataDir, dynamicFile) }
+
+// dynamicFile is the name under which either agent finds the last dynamic
+// configuration in the data directory.
+const dynamicFile = "patroni.dynamic.json"
 
 // loadDynamic reads the cached dynamic configuration; nil if there is none.
 func (d *stateDir) loadDynamic() *cluster.Object {
@@ -185,7 +189,11 @@ func (d *stateDir) saveDynamic(o *cluster.Object) error {
 	if _, err := os.Stat(filepath.Join(d.dataDir, "PG_VERSION")); errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
-	if err := renameio.WriteFile(d.dynamicPath(), []byte(text), 0o600); err != nil {
+	mode := os.FileMode(0o600)
+	if info, err := os.Stat(d.dataDir); err == nil && info.Mode().Perm()&0o050 == 0o050 {
+		mode = 0o640 // as the other files of a directory that the group may read
+	}
+	if err := renameio.WriteFile(d.dynamicPath(), []byte(text), mode, renameio.WithStaticPermissions(mode)); err != nil {
 		return fmt.Errorf("write %s: %w", d.dynamicPath(), err)
 	}
 	d.saved = text

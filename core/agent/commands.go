@@ -141,6 +141,12 @@ func (a *Agent) Reload(ctx context.Context, tags cluster.Tags) error {
 	})
 }
 
+// Readdress publishes other addresses of PostgreSQL in the member key from
+// the next round on.
+func (a *Agent) Readdress(ctx context.Context, connURL, proxyURL string) error {
+	return a.do(ctx, func(*state) { a.o.ConnURL, a.o.ProxyURL = connURL, proxyURL })
+}
+
 // LoadCluster reads the store afresh.
 func (a *Agent) LoadCluster(ctx context.Context) (*cluster.Cluster, error) {
 	a.o.Store.Invalidate()

@@ -98,3 +98,14 @@ func majorOf(dir string) int {
 	n, _ := strconv.Atoi(name)
 	return n
 }
+
+// ProgramDir returns where PostgreSQL's programs are on this host, "" if they
+// are on the PATH of environ: what bin_dir would be if nobody set it.
+func ProgramDir(environ []string) string {
+	for _, prefix := range []string{nativePrefix, patroniPrefix} {
+		if dir := environment(environ, prefix)["POSTGRESQL_BIN_DIR"]; dir != "" {
+			return dir
+		}
+	}
+	return findBinDir(Postgres{}, envValue(environ, "PATH"))
+}

@@ -2,6 +2,7 @@ package config
 
 import (
 	"cmp"
+	"slices"
 	"strings"
 
 	"github.com/pgregent/pgregent/core/cluster"
@@ -28,9 +29,6 @@ func (d *document) bootstrap() *Bootstrap {
 	for _, name := range refused {
 		d.report(Error, "bootstrap.initdb", name, "is set by the agent and not allowed here")
 	}
-	if o.Has("users") {
-		d.unknown("bootstrap.users", "is not supported and ignored; create users in post_bootstrap")
-	}
 	b.Method = d.bootstrapMethod(o)
 	d.checkSettings(b.DCS)
 	return b
@@ -49,9 +47,20 @@ func (d *document) checkSettings(dcs *cluster.Object) {
 		if !ok || strings.Contains(key, " ") {
 			path, message = "bootstrap.dcs", w
 		}
-		pos := d.where[path]
-		d.findings = append(d.findings, Finding{
-			Severity: Warning, File: cmp.Or(pos.file, d.name), Line: pos.line, Key: path, Message: message,
-		})
+		d.replaceFinding(path, message)
+	}
+}
+
+// replaceFinding adds a warning about path, in place of one that says less:
+// what is allowed, but not what is used instead.
+func (d *document) replaceFinding(path, message string) {
+	pos := d.where[path]
+	f := Finding{Severity: Warning, File: cmp.Or(pos.file, d.name), Line: pos.line, Key: path, Message: message}
+	i := slices.IndexFunc(d.findings, func(old Finding) bool { return old.Key == path })
+	switch {
+	case i < 0:
+		d.findings = append(d.findings, f)
+	case d.findings[i].Severity == Warning:
+		d.findings[i] = f
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/pgregent/pgregent/core/cluster"
 )
@@ -47,23 +48,43 @@ func (c *keyChecker) section(o *cluster.Object, s *schemaKey, path string) {
 		if v == nil {
 			continue
 		}
-		if sub, ok := v.(*cluster.Object); ok && known.kind == section {
+		if sub, ok := v.(*cluster.Object); ok && known.shape.kind == section {
 			c.section(sub, known, at)
 			continue
 		}
-		c.value(known.kind, at, v)
+		c.value(known, at, v)
+		if known.change == NotSupported {
+			c.doc.report(Warning, at, v, "has no effect in this build: %s", known.doc)
+		}
 	}
 }
 
 // value checks one value that is not null.
-func (c *keyChecker) value(k kind, path string, v any) {
-	if k == text && isBool(v) {
+func (c *keyChecker) value(k *schemaKey, path string, v any) {
+	if k.shape.kind == text && isBool(v) && path != "tags.clonefrom" {
 		c.doc.report(Error, path, v, "must be text: this word is a boolean in YAML, put it in quotes")
 		return
 	}
-	if !k.accepts(v) {
-		c.doc.report(Error, path, v, "%s", k.allowed())
+	if k.shape.accepts(v) {
+		return
 	}
+	severity := Error
+	if k.replaceable(path) {
+		severity = Warning
+	}
+	c.doc.report(severity, path, v, "%s", k.shape.allowed())
+}
+
+// replaceable reports whether a wrong value does no harm: it is not used, or
+// the default is used in its place.
+func (s *schemaKey) replaceable(path string) bool {
+	switch s.shape.kind {
+	case boolean, integer, choice:
+		return s.change == NoEffect || strings.HasPrefix(path, dcsSection+".")
+	case duration:
+		return s.change == NoEffect || s.in != InFile
+	}
+	return false
 }
 
 func isBool(v any) bool {
@@ -72,8 +93,8 @@ func isBool(v any) bool {
 }
 
 // accepts reports whether v, which is not null, fits.
-func (k kind) accepts(v any) bool {
-	switch k {
+func (s shape) accepts(v any) bool {
+	switch s.kind {
 	case opaque:
 		return true
 	case text:
@@ -81,6 +102,13 @@ func (k kind) accepts(v any) bool {
 	case boolean:
 		_, ok := cluster.ParseBool(v)
 		return ok
+	case integer:
+		n, ok := cluster.ParseInt(v)
+		return ok && !isBool(v) && s.within(n)
+	case duration:
+		return s.acceptsDuration(v)
+	case choice:
+		return s.acceptsWord(v)
 	case textList:
 		list, ok := v.([]any)
 		return isScalar(v) || ok && all(list, isScalar)
@@ -92,6 +120,35 @@ func (k kind) accepts(v any) bool {
 	}
 	_, ok := v.(*cluster.Object)
 	return ok
+}
+
+// within reports whether n is inside the limits.
+func (s shape) within(n int64) bool {
+	return s.least == 0 && s.most == 0 || n >= s.least && n <= s.most
+}
+
+func (s shape) acceptsDuration(v any) bool {
+	if n, ok := cluster.ParseInt(v); ok {
+		return !isBool(v) && s.within(n)
+	}
+	d, err := cluster.ParseSeconds(v)
+	unit := time.Second
+	if s.unit == "ms" {
+		unit = time.Millisecond
+	}
+	return err == nil && s.within(int64(d/unit))
+}
+
+// acceptsWord compares in any case. YAML reads on and off as booleans.
+func (s shape) acceptsWord(v any) bool {
+	word := strings.ToLower(cluster.Text(v))
+	if b, ok := v.(bool); ok {
+		word = "off"
+		if b {
+			word = "on"
+		}
+	}
+	return isScalar(v) && slices.Contains(strings.Fields(s.words+" "+s.aliases), word)
 }
 
 func acceptsOptions(v any) bool {
@@ -136,7 +193,9 @@ func (c *keyChecker) unknown(s *schemaKey, path, name string, v any) {
 	case path == "" && name == "citus":
 		c.doc.report(Error, at, v, "Citus groups are not supported by this build")
 	case path == "" && slices.Contains(otherStores, name):
-		c.doc.unknown(at, "this build speaks ZooKeeper; the section has no effect")
+		if v != nil {
+			c.doc.refused(at)
+		}
 	case c.dynamicOnly(path, name):
 		c.doc.unknown(at, "only the dynamic configuration has this key; here it has no effect (first value: bootstrap.dcs.%s)", at)
 	case isMethod(path, v), c.namesMethod(path, name):
@@ -180,66 +239,74 @@ func (c *keyChecker) namesMethod(path, name string) bool {
 // suggest returns "; did you mean X?" for the nearest known name beside
 // name, or else for the same name in another section.
 func (c *keyChecker) suggest(s *schemaKey, path, name string) string {
-	best, bestDistance := "", 1+max(1, len(name)/3)
-	for _, known := range slices.Sorted(maps.Keys(s.children)) {
-		if d := distance(strings.ToLower(name), known); d < bestDistance {
-			best, bestDistance = known, d
-		}
-	}
-	if best != "" {
+	if best := nearestName(name, slices.Sorted(maps.Keys(s.children))); best != "" {
 		return "; did you mean " + join(path, best) + "?"
 	}
-	if other := elsewhere(c.root, "", name); other != "" {
-		return "; did you mean " + other + "?"
+	if path == "postgresql" && isControlled(name) {
+		return "; did you mean " + join(dcsSection, "postgresql.parameters."+name) + "?"
+	}
+	if others := elsewhere(c.root, "", name); len(others) > 0 {
+		return "; did you mean " + strings.Join(others, " or ") + "?"
 	}
 	return ""
 }
 
-// elsewhere returns the shortest path of a known key with this name.
-func elsewhere(s *schemaKey, path, name string) string {
-	best := ""
+// elsewhere returns the paths of the known keys of a file with this name,
+// the least nested only.
+func elsewhere(s *schemaKey, path, name string) []string {
+	var found []string
 	for _, child := range slices.Sorted(maps.Keys(s.children)) {
-		at := join(path, child)
-		if child != name {
-			at = elsewhere(s.children[child], at, name)
+		if at := join(path, child); child == name {
+			found = append(found, at)
+		} else if at != dcsSection {
+			found = append(found, elsewhere(s.children[child], at, name)...)
 		}
-		if at != "" && (best == "" || len(at) < len(best)) {
-			best = at
+	}
+	depth := func(path string) int { return strings.Count(path, ".") }
+	least := 0
+	for i, path := range found {
+		if i == 0 || depth(path) < least {
+			least = depth(path)
+		}
+	}
+	return slices.DeleteFunc(found, func(path string) bool { return depth(path) > least })
+}
+
+// Distance counts the letters that were left out, added, replaced, or
+// exchanged with their neighbour, between two names of ASCII letters.
+func Distance(a, b string) int {
+	before, last := make([]int, len(b)+1), make([]int, len(b)+1)
+	for j := range last {
+		last[j] = j
+	}
+	for i := 1; i <= len(a); i++ {
+		row := make([]int, len(b)+1)
+		row[0] = i
+		for j := 1; j <= len(b); j++ {
+			replaced := last[j-1]
+			if a[i-1] != b[j-1] {
+				replaced++
+			}
+			row[j] = min(replaced, last[j]+1, row[j-1]+1)
+			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
+				row[j] = min(row[j], before[j-2]+1)
+			}
+		}
+		before, last = last, row
+	}
+	return last[len(b)]
+}
+
+// nearestName returns the name that is written nearly like name, "" if none is.
+func nearestName(name string, known []string) string {
+	best, bestDistance := "", 1+max(1, len(name)/3)
+	for _, k := range known {
+		if d := Distance(strings.ToLower(name), strings.ToLower(k)); d < bestDistance {
+			best, bestDistance = k, d
 		}
 	}
 	return best
 }
 
-// distance is the Levenshtein distance in bytes.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			substitute := diagonal
-			if a[i] != b[j] {
-				substitute++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(substitute, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
-}
-
 // lookup returns the value at a dotted path, or nil.
-func (d *document) lookup(path string) any {
-	var v any = d.root
-	for part := range strings.SplitSeq(path, ".") {
-		o, ok := v.(*cluster.Object)
-		if !ok {
-			return nil
-		}
-		v = o.Get(part)
-	}
-	return v
-}
+func (d *document) lookup(path string) any { return lookup(d.root, path) }

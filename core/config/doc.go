@@ -5,7 +5,11 @@
 // Load gives a [Local]; [Local.Postgres] merges it with a dynamic
 // configuration into a [Postgres]. Everything that is not used as written is
 // told in findings that name file, key, value and what is allowed; the values
-// of secrets never appear in them. Load reads the named file and nothing
+// of secrets never appear in them. All keys are in one table, [Keys]: layer,
+// type, limits, default, and what it takes until a change counts;
+// [Local.Explain] says which layer, file and line set each effective value,
+// [Changes] what a reload changes. [GenerateSample] and [GenerateFrom] write
+// files. Load reads the named file and nothing
 // else; Postgres looks for the PostgreSQL programs where bin_dir does not say;
 // [Local.Validate] looks at the host. The package starts no goroutines and
 // keeps no state, and its values may be shared once made.

@@ -50,15 +50,17 @@ var fixedNames = []struct {
 	{"LOG_", "log", asMap, "STATIC_FIELDS LOGGERS"},
 	{"ZOOKEEPER_", "zookeeper", asList, "HOSTS"},
 	{"ZOOKEEPER_", "zookeeper", asMap, "SET_ACLS AUTH_DATA"},
-	{"ZOOKEEPER_", "zookeeper", asBool, "VERIFY"},
-	{"ZOOKEEPER_", "zookeeper", asText, "USE_SSL CACERT CERT KEY KEY_PASSWORD TICK_TIME"},
+	{"ZOOKEEPER_", "zookeeper", asBool, "VERIFY USE_SSL"},
+	{"ZOOKEEPER_", "zookeeper", asText, "CACERT CERT KEY KEY_PASSWORD TICK_TIME"},
 }
 
 // oldNames are variables that count only if their newer name is unset.
 var oldNames = map[string]string{"LOGLEVEL": "LOG_LEVEL", "LOGFORMAT": "LOG_FORMAT", "LOG_DATEFMT": "LOG_DATEFORMAT"}
 
-// variables returns what each variable sets, by name without prefix.
-func variables() map[string]variable {
+// variables returns what each variable sets, by name without prefix. With the
+// native prefix every key of the file has one: WATCHDOG_MODE for
+// watchdog.mode.
+func variables(prefix string) map[string]variable {
 	out := map[string]variable{}
 	for _, group := range fixedNames {
 		for name := range strings.FieldsSeq(group.names) {
@@ -67,7 +69,32 @@ func variables() map[string]variable {
 			}
 		}
 	}
+	if prefix == nativePrefix {
+		for k := range Keys() {
+			name := strings.ToUpper(strings.ReplaceAll(k.Path, ".", "_"))
+			if _, set := out[name]; !set && k.In != InStore {
+				out[name] = variable{k.Path, k.shape.parser()}
+			}
+		}
+	}
 	return out
+}
+
+// parser is how the text of a variable is read for a key of that shape.
+func (s shape) parser() func(string) (any, bool) {
+	switch s.kind {
+	case boolean:
+		return asBool
+	case integer:
+		return asInt
+	case textList:
+		return asList
+	case textMap, mapping:
+		return asMap
+	case optionList, opaque:
+		return fragment
+	}
+	return asText
 }
 
 // environment returns the variables with prefix, without it. Empty ones
@@ -97,18 +124,24 @@ func environment(environ []string, prefix string) map[string]string {
 func (d *document) overlay(environ []string, prefix string) {
 	set := environment(environ, prefix)
 	delete(set, "CONFIGURATION")
-	known := variables()
+	known := variables(prefix)
 	for _, name := range slices.Sorted(maps.Keys(set)) {
 		v, ok := known[name]
 		if !ok {
-			d.findings = append(d.findings, unknownVariable(prefix, name))
+			f := unknownVariable(prefix, name)
+			if near := nearestName(name, slices.Sorted(maps.Keys(known))); near != "" && f.Severity == Warning {
+				f.Message += "; did you mean " + prefix + near + "?"
+			}
+			d.findings = append(d.findings, f)
 			continue
 		}
 		value, ok := v.parse(set[name])
 		if !ok {
-			d.findings = append(d.findings, Finding{
-				Severity: Warning, File: "$" + prefix + name, Key: v.path, Message: "not understood and ignored",
-			})
+			f := Finding{Severity: Warning, File: "$" + prefix + name, Key: v.path, Message: "not understood and ignored"}
+			if k := newSchema().find(v.path); k != nil {
+				f.Message += "; " + k.shape.allowed()
+			}
+			d.findings = append(d.findings, f)
 			continue
 		}
 		d.set(v.path, value, position{file: "$" + prefix + name})
@@ -119,7 +152,7 @@ func unknownVariable(prefix, name string) Finding {
 	f := Finding{Severity: Warning, File: "$" + prefix + name, Message: "unknown variable"}
 	store, _, _ := strings.Cut(name, "_")
 	if slices.Contains(otherStores, strings.ToLower(store)) {
-		f.Message = "this build speaks ZooKeeper; the variable has no effect"
+		f.Severity, f.Message = Error, "this build speaks ZooKeeper; unset the variable, and name the ZooKeeper servers in PATRONI_ZOOKEEPER_HOSTS"
 	}
 	if store == "CITUS" {
 		f.Severity, f.Message = Error, "Citus groups are not supported by this build"

@@ -76,24 +76,6 @@ func (e *InvalidError) Error() string {
 	return strings.Join(lines, "\n")
 }
 
-// secretKeys are last parts of paths whose values are never shown.
-var secretKeys = []string{"password", "keyfile_password", "key_password", "sslpassword", "auth", "token"}
-
-// secretPath reports whether the value at path may be a credential. A text
-// in the place of a mapping of credentials most likely is user:password.
-func secretPath(path string) bool {
-	if strings.Contains(path, "authentication") || strings.HasPrefix(path, "zookeeper.auth_data") || strings.HasPrefix(path, "observability.tracing.headers") {
-		return true
-	}
-	last := path[strings.LastIndexByte(path, '.')+1:]
-	for _, s := range secretKeys {
-		if last == s {
-			return true
-		}
-	}
-	return false
-}
-
 // shown is v as findings show it: text quoted and cut, lists and mappings by
 // their kind only.
 func shown(path string, v any) string {
@@ -103,6 +85,7 @@ func shown(path string, v any) string {
 	const longest = 60
 	switch v := v.(type) {
 	case string:
+		v = maskText(v)
 		if r := []rune(v); len(r) > longest {
 			v = string(r[:longest]) + "..."
 		}

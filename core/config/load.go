@@ -21,29 +21,43 @@ import (
 // *InvalidError if the configuration was read and cannot be used; Local is nil
 // then.
 func Load(path string, environ []string) (*Local, []Finding, error) {
-	doc, err := readSources(path, environ)
+	local, findings, err := Examine(path, environ)
 	if err != nil {
 		return nil, nil, err
 	}
-	broken := hasErrors(doc.findings)
-	var local *Local
-	if !broken { // after a syntax error everything else would be missing, too
-		doc.checkKeys()
-		local = doc.local(environ)
-	}
-	slices.SortStableFunc(doc.findings, func(a, b Finding) int {
-		return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line))
-	})
-	if !hasErrors(doc.findings) {
-		return local, doc.findings, nil
+	if !hasErrors(findings) {
+		return local, findings, nil
 	}
 	bad := &InvalidError{}
-	for _, f := range doc.findings {
+	for _, f := range findings {
 		if f.Severity == Error {
 			bad.Findings = append(bad.Findings, f)
 		}
 	}
-	return nil, doc.findings, bad
+	return nil, findings, bad
+}
+
+// Examine is Load for who looks for further findings in a configuration that
+// cannot be used: Local is nil only if not all of it could be read.
+func Examine(path string, environ []string) (*Local, []Finding, error) {
+	doc, err := readSources(path, environ)
+	if err != nil {
+		return nil, nil, err
+	}
+	var local *Local
+	if !doc.unreadable { // after a syntax error everything else would be missing, too
+		doc.checkKeys()
+		local = doc.local(environ)
+	}
+	SortFindings(doc.findings)
+	return local, doc.findings, nil
+}
+
+// SortFindings sorts by file and line.
+func SortFindings(list []Finding) {
+	slices.SortStableFunc(list, func(a, b Finding) int {
+		return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line))
+	})
 }
 
 func hasErrors(findings []Finding) bool {
@@ -120,6 +134,7 @@ func isConfigFile(name string) bool {
 // patch merges another file over d.
 func (d *document) patch(other *document) {
 	d.findings = append(d.findings, other.findings...)
+	d.unreadable = d.unreadable || other.unreadable
 	d.root.Patch(other.root)
 	for path, pos := range other.where {
 		d.where[path] = pos

@@ -18,13 +18,6 @@ const (
 	defaultTickTime  = 2 * time.Second
 )
 
-// The tickTime of an ensemble that anybody runs. The bounds exist to find a
-// value in the wrong unit.
-const (
-	minTickTime = 50 * time.Millisecond
-	maxTickTime = time.Minute
-)
-
 // local builds the typed configuration. What does not fit becomes findings;
 // the result is usable only if none of them is an Error.
 func (d *document) local(environ []string) *Local {
@@ -45,6 +38,7 @@ func (d *document) local(environ []string) *Local {
 		Log:        d.log(),
 		Tracing:    d.tracing(),
 		Plugins:    d.plugins(),
+		root:       d.root,
 		where:      d.where,
 		file:       d.name,
 		path:       envValue(environ, "PATH"),
@@ -54,7 +48,7 @@ func (d *document) local(environ []string) *Local {
 	l.postgresql = withOldLayout(l.postgresql)
 	d.checkNames(l)
 	d.checkPostgres(l)
-	dataDir := strings.TrimRight(d.text("postgresql.data_dir"), "/")
+	dataDir := absolute(d.text("postgresql.data_dir"))
 	if l.StateDir == "" {
 		l.StateDir = filepath.Join(filepath.Dir(dataDir), ".pgregent-"+l.Name)
 	}
@@ -88,6 +82,9 @@ func (d *document) checkNames(l *Local) {
 		if strings.ContainsAny(n.value, "/\x00\n") || n.value == "." || n.value == ".." {
 			d.report(Error, n.key, n.value, "must be one path element: no slash, not . or ..")
 		}
+	}
+	if !cluster.PlainName(l.Name) {
+		d.report(Warning, "name", l.Name, "PostgreSQL does not show it as it is in application_name, because it is longer than 63 bytes or not ASCII; this member cannot be a synchronous standby")
 	}
 	if strings.ContainsAny(l.Namespace, "\x00\n") {
 		d.report(Error, "namespace", l.Namespace, "must be a ZooKeeper path")
@@ -194,12 +191,7 @@ func (d *document) zooKeeper() ZooKeeper {
 			d.report(Error, hosts, v, "%v", err)
 		}
 	}
-	if v := d.lookup("zookeeper.tick_time"); v != nil {
-		t, ok := parseTick(v)
-		if !ok || t < minTickTime || t > maxTickTime {
-			d.report(Error, "zookeeper.tick_time", v,
-				"must be the ensemble's tickTime in milliseconds, or with a unit (2s), from 50 to 60000")
-		}
+	if t, ok := parseTick(d.lookup("zookeeper.tick_time")); ok {
 		z.TickTime = t
 	}
 	o, _ := d.lookup("zookeeper.auth_data").(*cluster.Object)
@@ -219,22 +211,12 @@ const defaultTakeoverWait = 5 * time.Second
 func (d *document) fence() Fence {
 	f := Fence{Mode: FenceRequired, TakeoverWait: defaultTakeoverWait}
 	if v := d.lookup("fence.mode"); v != nil {
-		mode := FenceMode(strings.ToLower(cluster.Text(v)))
-		if on, isBool := cluster.ParseBool(v); isBool && !on { // YAML reads off as false
-			mode = FenceOff
-		}
-		switch mode {
-		case FenceRequired, FencePreferred, FenceOff:
-			f.Mode = mode
-		default:
-			d.report(Error, "fence.mode", v, "must be required, preferred or off")
+		f.Mode = FenceMode(strings.ToLower(cluster.Text(v)))
+		if isBool(v) { // YAML reads off as false
+			f.Mode = FenceOff
 		}
 	}
-	if v := d.lookup("fence.takeover_wait"); v != nil {
-		wait, err := cluster.ParseSeconds(v)
-		if err != nil || wait < 0 || wait > time.Hour {
-			d.report(Error, "fence.takeover_wait", v, "must be a number of seconds, or a number with a unit (5s, 500ms)")
-		}
+	if wait, err := cluster.ParseSeconds(d.lookup("fence.takeover_wait")); err == nil {
 		f.TakeoverWait = wait
 	}
 	return f
@@ -255,7 +237,7 @@ func (d *document) tags() cluster.Tags {
 	for _, name := range []string{"nofailover", "nosync", "noloadbalance", "nostream"} {
 		if v := o.Get(name); v != nil {
 			if _, ok := cluster.ParseBool(v); !ok {
-				d.report(Error, "tags."+name, v, "%s", boolean.allowed())
+				d.report(Error, "tags."+name, v, "%s", is(boolean).allowed())
 			}
 		}
 	}
@@ -277,7 +259,15 @@ func (d *document) tags() cluster.Tags {
 }
 
 func (d *document) log() Log {
-	l := Log{JSON: d.text("log.type") == "json"}
+	form := d.text("log.type")
+	l := Log{JSON: form == "json"}
+	if form != "json" && form != "plain" && form != "" {
+		d.report(Warning, "log.type", form, "must be plain or json; plain is used")
+	}
+	fields, _ := d.lookup("log.static_fields").(*cluster.Object)
+	for name, v := range fields.All() {
+		l.Fields = append(l.Fields, Parameter{name, cluster.Text(v)})
+	}
 	v := d.lookup("log.level")
 	if v == nil || v == "" {
 		return l

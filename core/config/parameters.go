@@ -45,7 +45,7 @@ const (
 func (m *merger) parameters(p *Postgres) {
 	dynamic, hasMap := m.dynamic.Get("parameters").(*cluster.Object)
 	if m.dynamic.Get("parameters") != nil && !hasMap {
-		m.warnf("postgresql.parameters of the dynamic configuration: %s; ignored", mapping.allowed())
+		m.warnf("postgresql.parameters of the dynamic configuration: %s; ignored", is(mapping).allowed())
 	}
 	wanted := lowerNames(dynamic)
 	p.Controlled = []Parameter{

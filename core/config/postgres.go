@@ -26,10 +26,11 @@ func (l *Local) Postgres(dynamic *cluster.Object) (p Postgres, warnings []string
 	settings, _ := cluster.ParseSettings(dynamic)
 	p = Postgres{
 		Scope: l.Scope, Name: l.Name,
-		DataDir:       m.text("data_dir"),
+		DataDir:       absolute(m.text("data_dir")),
 		Database:      cmp.Or(m.text("database"), "postgres"),
 		CustomConf:    m.text("custom_conf"),
 		UseUnixSocket: m.boolean("use_unix_socket"),
+		KrbSrvName:    m.text("krbsrvname"),
 		UseSlots:      settings.UseSlots,
 		UsePgRewind:   m.boolean("use_pg_rewind"),
 		PgCtlTimeout:  m.pgCtlTimeout(),
@@ -39,7 +40,7 @@ func (l *Local) Postgres(dynamic *cluster.Object) (p Postgres, warnings []string
 		PgPass:         cmp.Or(m.text("pgpass"), filepath.Join(cmp.Or(l.home, "/"), "pgpass")),
 		ProxyAddress:   m.text("proxy_address"),
 	}
-	p.ConfigDir = cmp.Or(m.text("config_dir"), p.DataDir)
+	p.ConfigDir = cmp.Or(absolute(m.text("config_dir")), p.DataDir)
 	m.addresses(&p)
 	auth := m.merged.Object("authentication")
 	p.Superuser = credentials(auth.Object("superuser"))
@@ -57,6 +58,17 @@ func (l *Local) Postgres(dynamic *cluster.Object) (p Postgres, warnings []string
 	}
 	p.Site = m.site()
 	return p, m.warnings
+}
+
+// absolute is a path as seen from the directory in which the agent started.
+func absolute(path string) string {
+	if path == "" {
+		return ""
+	}
+	if full, err := filepath.Abs(path); err == nil {
+		return full
+	}
+	return path // that directory is gone; what uses the path tells
 }
 
 // Settings reads the dynamic settings as cluster.ParseSettings does, with
@@ -118,7 +130,7 @@ func (m *merger) boolean(key string) bool {
 	}
 	b, ok := cluster.ParseBool(v)
 	if !ok {
-		m.warnf("postgresql.%s: %s; false is used", key, boolean.allowed())
+		m.warnf("postgresql.%s: %s; false is used", key, is(boolean).allowed())
 	}
 	return b
 }

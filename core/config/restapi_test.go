@@ -67,7 +67,7 @@ ctl: {insecure: true, cacert: /ca2.pem, certfile: /me.pem, keyfile: /me.key, aut
 
 func TestRESTAccessFindings(t *testing.T) {
 	for section, want := range map[string]string{
-		"verify_client: maybe":                                      "must be one of none, optional, required",
+		"verify_client: maybe":                                      "must be none, optional or required",
 		"verify_client: required":                                   "has no effect without restapi.certfile",
 		"keyfile: /k":                                               "needs restapi.certfile",
 		"allowlist: [192.0.2.0/33]":                                 "must be networks",
@@ -80,8 +80,8 @@ func TestRESTAccessFindings(t *testing.T) {
 		"identities: [{name: x, role: god, token: x}]":              "must be viewer, operator or admin",
 		"identities: [{name: x, role: admin}]":                      "needs a certificate",
 		"agent_check: {listen: nowhere}":                            "must be host:port",
-		"agent_check: {listen: '127.0.0.1:1', max_lag: none}":       "must be a number of bytes",
-		"server_tokens: some":                                       "must be one of original, minimal, productonly",
+		"agent_check: {listen: '127.0.0.1:1', max_lag: none}":       "must be a whole number, at least 1 bytes",
+		"server_tokens: some":                                       "must be original, productonly or minimal",
 		"identities: [{name: x, role: admin, token_sha256: 'abc'}]": "needs a certificate",
 	} {
 		_, findings := loadREST(t, "restapi:\n  listen: 127.0.0.1:8008\n  "+section+"\n")

@@ -41,7 +41,7 @@ func LoadTool(path string, environ []string) (*Tool, []Finding, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	if hasErrors(d.findings) {
+	if d.unreadable {
 		return nil, d.findings, &InvalidError{Findings: d.findings}
 	}
 	t := &Tool{
@@ -62,7 +62,7 @@ func LoadTool(path string, environ []string) (*Tool, []Finding, error) {
 		t.Username, t.Password, _ = strings.Cut(auth, ":")
 	}
 	t.ZooKeeper = d.zooKeeper()
-	if hasErrors(d.findings) {
+	if d.unreadable {
 		return nil, d.findings, &InvalidError{Findings: errorsOf(d.findings)}
 	}
 	return t, d.findings, nil

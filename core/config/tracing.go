@@ -22,11 +22,6 @@ func (d *document) tracing() Tracing {
 	if u, err := url.Parse(t.Endpoint); t.Endpoint != "" && (err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https") {
 		d.report(Error, section+".endpoint", t.Endpoint, "must be a URL: http://host:4317 for grpc, http://host:4318 for http/protobuf, or https")
 	}
-	switch t.Protocol {
-	case "", "grpc", "http/protobuf":
-	default:
-		d.report(Error, section+".protocol", t.Protocol, "must be grpc or http/protobuf")
-	}
 	headers, _ := d.lookup(section + ".headers").(*cluster.Object)
 	for name, value := range headers.All() {
 		if t.Headers == nil {

@@ -36,6 +36,8 @@ type Local struct {
 
 	// postgresql is the local postgresql section, the source of Postgres.
 	postgresql *cluster.Object
+	// root is all that was read, the environment included.
+	root *cluster.Object
 	// where and file tell findings where keys were written.
 	where map[string]position
 	file  string
@@ -140,6 +142,8 @@ type Log struct {
 	Level slog.Level
 	// JSON selects one JSON object a line instead of text.
 	JSON bool
+	// Fields are added to each record.
+	Fields []Parameter
 }
 
 // Credentials are one entry of postgresql.authentication.
@@ -174,6 +178,8 @@ type Postgres struct {
 	PgPass          string
 	Database        string
 	UseUnixSocket   bool
+	// KrbSrvName is the Kerberos service name of replication connections.
+	KrbSrvName string
 
 	Superuser   Credentials
 	Replication Credentials

@@ -39,6 +39,9 @@ func (l *Local) Validate(checks ...Check) []Finding {
 	if slices.Contains(checks, PortsFree) {
 		v.ports()
 	}
+	if slices.Contains(checks, ZooKeeperAnswers) {
+		v.reachable()
+	}
 	return v.findings
 }
 
@@ -83,9 +86,8 @@ func (v *hostChecker) programs() {
 func (v *hostChecker) dataDir() {
 	const key = "postgresql.data_dir"
 	dir := v.pg.DataDir
-	if !filepath.IsAbs(dir) {
-		v.add(Error, key, dir, "must be an absolute path")
-		return
+	if written, _ := v.local.postgresql.Get("data_dir").(string); !filepath.IsAbs(written) {
+		v.add(Warning, key, written, "is not an absolute path: %s is meant as long as the agent is started there", dir)
 	}
 	info, err := os.Stat(dir)
 	switch {

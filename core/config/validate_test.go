@@ -58,7 +58,7 @@ func TestValidate(t *testing.T) {
 		{"pg_rewind is needed", ", use_pg_rewind: true", func(t *testing.T, h *host) { _ = os.Remove(h.bin + "/pg_rewind") }, "has no pg_rewind"},
 		{"another name", ", bin_name: {postgres: pg15}", nil, "has no pg15"},
 		{"no bin_dir", "", func(t *testing.T, h *host) { h.bin = "/no/such/15/bin" }, `postgresql.bin_dir: "/no/such/15/bin": does not exist`},
-		{"relative", "", func(t *testing.T, h *host) { h.data = "data" }, "must be an absolute path"},
+		{"relative", "", func(t *testing.T, h *host) { h.data = "data" }, "is not an absolute path: /"},
 		{"no parent", "", func(t *testing.T, h *host) { h.data = h.root + "/a/b" }, "/a does not exist; create it"},
 		{"a file", "", func(t *testing.T, h *host) { h.data = h.bin + "/initdb" }, "is not a directory"},
 		{"foreign files", "", func(t *testing.T, h *host) { mkdir(t, h.data+"/x") }, "has no PG_VERSION"},
@@ -148,5 +148,29 @@ func TestUnfinishedDataDirectoryIsNoError(t *testing.T) {
 	}
 	if !unfinished(dir + "/") {
 		t.Error("the mark of an interrupted copy is not seen")
+	}
+}
+
+func TestValidateZooKeeper(t *testing.T) {
+	up, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer up.Close()
+	down, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = down.Close()
+	l := newHost(t).load(t, "")
+	l.ZooKeeper.Hosts = []string{up.Addr().String(), down.Addr().String()}
+	var told []string
+	for _, f := range l.Validate(ZooKeeperAnswers) {
+		if f.Key == "zookeeper.hosts" {
+			told = append(told, f.Value)
+		}
+	}
+	if len(told) != 1 || !strings.Contains(told[0], down.Addr().String()) {
+		t.Errorf("got %q, want the server that is down only", told)
 	}
 }

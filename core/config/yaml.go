@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -34,6 +35,9 @@ type document struct {
 	// name is the file's name, for what is missing altogether.
 	name     string
 	findings []Finding
+	// unreadable means that a file is not YAML, or not all of it was read:
+	// what is missing then says nothing.
+	unreadable bool
 }
 
 func newDocument(name string) *document {
@@ -57,6 +61,15 @@ func (d *document) unknown(path, format string, args ...any) {
 	pos := d.where[path]
 	d.findings = append(d.findings, Finding{
 		Severity: Warning, File: pos.file, Line: pos.line, Key: path, Message: fmt.Sprintf(format, args...),
+	})
+}
+
+// refused adds the finding about the section of another store.
+func (d *document) refused(path string) {
+	pos := d.where[path]
+	d.findings = append(d.findings, Finding{
+		Severity: Error, File: pos.file, Line: pos.line, Key: path,
+		Message: "this build speaks ZooKeeper; remove the section, and name the ZooKeeper servers in zookeeper.hosts",
 	})
 }
 
@@ -133,6 +146,7 @@ func (r *yamlReader) fail(err error, text string) {
 }
 
 func (r *yamlReader) findingf(s Severity, line int, key, format string, args ...any) {
+	r.doc.unreadable = r.doc.unreadable || s == Error
 	r.doc.findings = append(r.doc.findings, Finding{
 		Severity: s, File: r.file, Line: line, Key: key, Message: fmt.Sprintf(format, args...),
 	})
@@ -165,12 +179,15 @@ func (r *yamlReader) value(node *yaml.Node, path string, depth int) any {
 	return r.scalar(node, path)
 }
 
+// plainTags are the types of YAML that a scalar may be given by name.
+var plainTags = []string{"!!int", "!!float", "!!bool", "!!null", "!!timestamp"}
+
 func (r *yamlReader) scalar(node *yaml.Node, path string) any {
 	tagged := node.Style&yaml.TaggedStyle != 0
 	switch {
 	case tagged && node.ShortTag() == "!!str":
 		return node.Value
-	case tagged && strings.HasPrefix(node.ShortTag(), "!!"):
+	case tagged && slices.Contains(plainTags, node.ShortTag()):
 		return resolvePlain(node.Value)
 	case tagged:
 		r.findingf(Error, node.Line, path, "the tag %s is not allowed; write plain YAML", node.Tag)

@@ -2,7 +2,6 @@ package decide
 
 import (
 	"slices"
-	"strings"
 
 	"github.com/pgregent/pgregent/core/cluster"
 )
@@ -16,7 +15,7 @@ func (v View) receives(name string) bool {
 		return true
 	}
 	return v.standbyCluster() || slices.ContainsFunc(v.Instance.Replication, func(w cluster.WALSender) bool {
-		return strings.EqualFold(w.ApplicationName, name) && w.State == "streaming"
+		return cluster.ShownAs(name, w.ApplicationName) && w.State == "streaming"
 	})
 }
 

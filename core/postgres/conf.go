@@ -37,7 +37,7 @@ func recoverySettings(cfg config.Postgres, up *cluster.Upstream, major int) []co
 	for _, p := range withStandbyCluster(cfg, up) {
 		switch {
 		case strings.HasPrefix(p.Name, "recovery_target"), p.Name == "primary_conninfo", p.Name == "primary_slot_name":
-		case p.Name == "promote_trigger_file" && major >= 16, !isRecoveryParameter(p.Name):
+		case p.Name == "promote_trigger_file" && !has(major, promoteTriggerFile), !isRecoveryParameter(p.Name):
 		default:
 			out = append(out, p)
 		}
@@ -143,8 +143,9 @@ func (s *Server) writeConfFor(ctx context.Context, which func() role) (changed b
 	if err != nil {
 		return false, err
 	}
-	params, warnings := usable(wanted(cfg, include), known, major)
-	s.warn("parameters", warnings)
+	params, unusable := usable(wanted(cfg, include), known, major)
+	params, cfg, refused := s.accepted(ctx, params, cfg)
+	s.warn("parameters", sentences(append(unusable, refused...)))
 	params = s.withSyncNames(params, cfg)
 	if r.up != nil {
 		if err := s.writePassFor(*r.up); err != nil {

@@ -41,7 +41,7 @@ func bareConninfo(words []word) string {
 // the order in which they are written.
 func libpqWords(major int) []string {
 	list := []string{"sslmode", "sslcompression", "sslcert", "sslkey", "sslpassword", "sslrootcert", "sslcrl"}
-	if major >= 14 {
+	if has(major, crlDirectory) {
 		list = append(list, "sslcrldir")
 	}
 	return append(list, "application_name", "krbsrvname", "gssencmode", "channel_binding", "target_session_attrs", "sslnegotiation")
@@ -51,7 +51,7 @@ func libpqWords(major int) []string {
 func sslWords(c config.Credentials, major int) []word {
 	var out []word
 	for _, name := range libpqWords(major) {
-		if v, ok := c.SSL[name]; ok && (name != "sslnegotiation" || major >= 17) {
+		if v, ok := c.SSL[name]; ok && (name != "sslnegotiation" || has(major, sslNegotiation)) {
 			out = append(out, word{name, v})
 		}
 	}
@@ -75,10 +75,13 @@ func primaryConninfo(cfg config.Postgres, up cluster.Upstream, major int) string
 	defaults := map[string]string{
 		"sslmode": "prefer", "application_name": cfg.Name, "gssencmode": "prefer", "channel_binding": "prefer",
 	}
+	if cfg.KrbSrvName != "" {
+		defaults["krbsrvname"] = cfg.KrbSrvName
+	}
 	if up.Several() {
 		defaults["target_session_attrs"] = "read-write"
 	}
-	if major >= 17 {
+	if has(major, sslNegotiation) {
 		defaults["sslnegotiation"] = "postgres"
 	}
 	for _, name := range libpqWords(major) {
@@ -88,7 +91,7 @@ func primaryConninfo(cfg config.Postgres, up cluster.Upstream, major int) string
 				continue
 			}
 		}
-		if name != "sslnegotiation" || major >= 17 {
+		if name != "sslnegotiation" || has(major, sslNegotiation) {
 			words = append(words, word{name, v})
 		}
 	}
@@ -128,7 +131,7 @@ func goWords(c config.Credentials) []word {
 
 // quoteValue writes a value for postgresql.conf.
 func quoteValue(v string) string {
-	return "'" + strings.NewReplacer("'", "''", `\`, `\\`, "\n", " ", "\r", " ").Replace(v) + "'"
+	return "'" + strings.NewReplacer("'", "''", `\`, `\\`, "\n", `\n`, "\r", `\r`).Replace(v) + "'"
 }
 
 // localHost is the address under which a server with these listen_addresses

@@ -102,34 +102,10 @@ func (s *Server) markComplete() error {
 	return nil
 }
 
-// linkedDirs are the places outside the data directory that belong to it:
-// targets of a linked pg_wal and of the tablespaces, by their links.
-func linkedDirs(dataDir string) map[string]string {
-	links := []string{filepath.Join(dataDir, "pg_wal")}
-	spaces, err := os.ReadDir(filepath.Join(dataDir, "pg_tblspc"))
-	if err == nil {
-		for _, e := range spaces {
-			links = append(links, filepath.Join(dataDir, "pg_tblspc", e.Name()))
-		}
-	}
-	out := map[string]string{}
-	for _, l := range links {
-		target, err := os.Readlink(l)
-		if err != nil {
-			continue // not a link
-		}
-		if !filepath.IsAbs(target) {
-			target = filepath.Join(filepath.Dir(l), target)
-		}
-		out[l] = target
-	}
-	return out
-}
-
-// RemoveData empties the data directory, with the WAL and the tablespaces
-// that it links to. The directory itself stays: it may be a mount point. Where
-// a replica method may go on with what is there, the data are marked as
-// incomplete instead, and the method decides.
+// RemoveData empties the data directory, and removes what this server keeps in
+// the places for WAL and tablespaces that it links to. The directory itself
+// stays: it may be a mount point. Where a replica method may go on with what
+// is there, the data are marked as incomplete instead, and the method decides.
 func (s *Server) RemoveData() error {
 	if s.find() != nil {
 		return errors.New("remove data directory: PostgreSQL runs")
@@ -148,12 +124,9 @@ func (s *Server) emptyData() error {
 	if filepath.Clean(dir) == "/" {
 		return errors.New("the data directory is the root directory")
 	}
-	var errs []error
-	for _, target := range linkedDirs(dir) {
-		errs = append(errs, emptyDir(target))
-	}
+	err := removeLinked(dir)
 	s.forgetData()
-	return errors.Join(append(errs, emptyDir(dir))...)
+	return errors.Join(err, emptyDir(dir))
 }
 
 // emptyDir removes everything in dir; a missing dir is fine.
@@ -182,11 +155,7 @@ func (s *Server) MoveDataAside() error {
 		dir = real
 	}
 	const suffix = ".failed"
-	var errs []error
-	for link, target := range linkedDirs(dir) {
-		errs = append(errs, replaceDir(target, target+suffix), os.Remove(link), os.Symlink(target+suffix, link))
-	}
-	errs = append(errs, replaceDir(dir, dir+suffix))
+	errs := []error{moveLinked(dir, suffix), replaceDir(dir, dir+suffix)}
 	if err := errors.Join(errs...); err != nil {
 		return fmt.Errorf("move data directory aside: %w", err)
 	}

@@ -127,10 +127,6 @@ func compareEnds(own ownLog, up upstreamLog) (cluster.Divergence, string) {
 	return cluster.DivergenceNone, both
 }
 
-// lazyCheckpointVersion is the first version whose pg_rewind does not need
-// the source to have made a checkpoint on its timeline.
-const lazyCheckpointVersion = 160000
-
 // Diverged compares this server's log with up's timeline history. The text
 // says why. An upstream that cannot be asked, or is no primary, gives
 // DivergenceUnknown and no error; errors are of this server.
@@ -173,7 +169,7 @@ func (s *Server) compare(ctx context.Context, up cluster.Upstream) (comparison, 
 	if err != nil {
 		return unknown(err), nil
 	}
-	if c.verdict == cluster.DivergenceFound && !c.apart && other.checkpointed < other.timeline && other.version < lazyCheckpointVersion {
+	if c.verdict == cluster.DivergenceFound && !c.apart && other.checkpointed < other.timeline && !has(other.version/perMajor, lazyCheckpoint) {
 		c.verdict = cluster.DivergenceUnknown
 		c.reason = fmt.Sprintf("upstream %s has not yet made a checkpoint on its timeline %d", address(up), other.timeline)
 	}

@@ -146,10 +146,14 @@ func (s *Server) writePassFor(up cluster.Upstream) error {
 
 // passEnv is the environment of programs that connect to another server.
 func passEnv(cfg config.Postgres) []string {
-	if cfg.PgPass == "" {
-		return nil
+	var env []string
+	if cfg.PgPass != "" {
+		env = append(env, "PGPASSFILE="+cfg.PgPass)
 	}
-	return []string{"PGPASSFILE=" + cfg.PgPass}
+	if cfg.KrbSrvName != "" {
+		env = append(env, "PGKRBSRVNAME="+cfg.KrbSrvName)
+	}
+	return env
 }
 
 // removeFiles removes files of the data directory; missing ones are fine.

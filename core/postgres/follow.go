@@ -86,6 +86,8 @@ func (s *Server) Configure(ctx context.Context, dynamic *cluster.Object) error {
 	s.warn("settings", warnings)
 	s.mu.Lock()
 	s.cfg = cfg
+	force := s.force
+	s.force = false
 	s.mu.Unlock()
 	pm := s.find()
 	if pm == nil {
@@ -95,7 +97,7 @@ func (s *Server) Configure(ctx context.Context, dynamic *cluster.Object) error {
 	if err != nil {
 		return fmt.Errorf("configure PostgreSQL: %w", err)
 	}
-	if changed {
+	if changed || force {
 		if err := s.reload(ctx, pm); err != nil {
 			return fmt.Errorf("configure PostgreSQL: %w", err)
 		}
@@ -108,6 +110,15 @@ func (s *Server) Configure(ctx context.Context, dynamic *cluster.Object) error {
 		s.mu.Unlock()
 	}
 	return nil
+}
+
+// ReloadAnyway makes the next Configure reload the server even if its files
+// are as they should be: an operator may have changed others, certificates or
+// a pg_hba.conf that is not ours.
+func (s *Server) ReloadAnyway() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.force = true
 }
 
 // currentRole is what the running server is, so that its files can be
@@ -161,7 +172,7 @@ func (s *Server) writtenUpstream() *cluster.Upstream {
 // understood ends it.
 func parseConninfo(text string) map[string]string {
 	words := map[string]string{}
-	rest := strings.TrimSpace(text)
+	rest := strings.TrimLeft(text, " ") // a blank at the end may be escaped
 	for {
 		name, after, ok := strings.Cut(rest, "=")
 		if !ok {

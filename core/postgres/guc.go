@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"fmt"
+	"maps"
 	"math"
 	"os"
 	"slices"
@@ -38,19 +39,8 @@ transaction_read_only wal_consistency_checking zero_damaged_pages`
 // hiddenKnown reports whether a version knows a hidden parameter: a server
 // must not be given one that it does not know.
 func hiddenKnown(name string, major int) bool {
-	switch name {
-	case "force_parallel_mode":
-		return major < 16
-	case "debug_parallel_query":
-		return major >= 16
-	case "trace_recovery_messages":
-		return major < 17
-	case "allow_in_place_tablespaces":
-		return major >= 15
-	case "debug_discard_caches", "remove_temp_files_after_crash":
-		return major >= 14
-	case "restrict_nonsystem_relation_kind":
-		return major >= 17
+	if f, ok := hiddenFeatures[name]; ok {
+		return has(major, f)
 	}
 	return slices.Contains(strings.Fields(hiddenParameters), name)
 }
@@ -95,37 +85,38 @@ func parseDescribeConfig(text string) map[string]guc {
 		if n, err := strconv.ParseFloat(f[6], 64); err == nil {
 			g.max = n
 		}
-		list[f[0]] = g
+		list[strings.ToLower(f[0])] = g // DateStyle, IntervalStyle, TimeZone
 	}
 	return list
 }
 
 // usable filters parameters for the file: what this version does not know,
 // or could not read, would keep the server from starting. The second result
-// is one sentence for each value that is not used as written.
-func usable(list []config.Parameter, known map[string]guc, major int) (out []config.Parameter, warnings []string) {
+// has each value that is not used as written.
+func usable(list []config.Parameter, known map[string]guc, major int) (out []config.Parameter, refused []Refusal) {
+	refuse := func(p config.Parameter, reason string) { refused = append(refused, Refusal{p.Name, reason}) }
 	for _, p := range list {
 		g, ok := known[p.Name]
 		switch {
 		case strings.Contains(p.Name, "."):
 			out = append(out, p) // of an extension
 		case isRecoveryParameter(p.Name):
-			warnings = append(warnings, fmt.Sprintf("parameter %s belongs into recovery_conf; it is not used", p.Name))
+			refuse(p, fmt.Sprintf("parameter %s belongs into recovery_conf; it is not used", p.Name))
 		case !ok && hiddenKnown(p.Name, major):
 			out = append(out, p)
 		case !ok:
-			warnings = append(warnings, fmt.Sprintf("parameter %s is unknown to PostgreSQL %d; it is not used", p.Name, major))
+			refuse(p, fmt.Sprintf("parameter %s is unknown to PostgreSQL %d%s; it is not used", p.Name, major, nearest(p.Name, known)))
 		default:
 			value, warning := g.check(p)
 			if warning != "" {
-				warnings = append(warnings, warning)
+				refuse(p, warning)
 			}
 			if value != nil {
 				out = append(out, *value)
 			}
 		}
 	}
-	return out, warnings
+	return out, refused
 }
 
 // check returns the parameter as it can be written, nil if it cannot.
@@ -171,4 +162,19 @@ func isBoolean(text string) bool {
 		}
 	}
 	return len(text) >= 2 && strings.HasPrefix("off", text)
+}
+
+// nearest returns " (did you mean X?)" for a name of which one letter or two
+// are wrong, else "".
+func nearest(name string, known map[string]guc) string {
+	best, least := "", 3
+	for _, k := range slices.Sorted(maps.Keys(known)) {
+		if d := config.Distance(name, k); d < least {
+			best, least = k, d
+		}
+	}
+	if best == "" {
+		return ""
+	}
+	return " (did you mean " + best + "?)"
 }

@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"fmt"
+	"path/filepath"
 	"strconv"
 	"strings"
 
@@ -36,21 +37,30 @@ FROM pg_catalog.pg_settings WHERE context <> 'internal' AND (pending_restart OR 
 		return fmt.Errorf("ask for pending restart: %w", translate(err))
 	}
 	defer rows.Close()
-	reason := &cluster.Object{}
+	var waiting []setting
 	for rows.Next() {
 		var row setting
 		if err := rows.Scan(&row.name, &row.value, &row.unit, &row.kind, &row.shown, &row.pending); err != nil {
 			return fmt.Errorf("ask for pending restart: %w", translate(err))
 		}
-		if wanted, waits := row.waits(cfg); waits {
-			change := &cluster.Object{}
-			change.Set("old_value", row.shown)
-			change.Set("new_value", wanted)
-			reason.Set(row.name, change)
-		}
+		waiting = append(waiting, row)
 	}
 	if err := rows.Err(); err != nil {
 		return fmt.Errorf("ask for pending restart: %w", translate(err))
+	}
+	reason := &cluster.Object{}
+	for _, row := range waiting {
+		wanted, waits := row.waits(cfg)
+		if !waits {
+			continue
+		}
+		if wanted == unknownValue {
+			wanted = s.valueInFiles(ctx, row)
+		}
+		change := &cluster.Object{}
+		change.Set("old_value", row.shown)
+		change.Set("new_value", wanted)
+		reason.Set(row.name, change)
 	}
 	s.mu.Lock()
 	if s.pm == pm {
@@ -60,12 +70,28 @@ FROM pg_catalog.pg_settings WHERE context <> 'internal' AND (pending_restart OR 
 	return nil
 }
 
+// unknownValue stands for a value that is not ours.
+const unknownValue = "?"
+
+// valueInFiles is what the next start would use for a parameter that is not
+// one of ours: of an included file, of ALTER SYSTEM, or the default.
+func (s *Server) valueInFiles(ctx context.Context, row setting) string {
+	cfg := s.config()
+	out, err := s.tool(ctx, tool{name: "postgres", args: []string{
+		"-C", row.name, "-D", cfg.DataDir, "--config-file=" + filepath.Join(configDir(cfg), "postgresql.conf"),
+	}})
+	if err != nil {
+		return unknownValue
+	}
+	return row.spell(strings.TrimSpace(out))
+}
+
 // waits reports whether the parameter waits for a restart, and for which
-// value ("?" if it is not one of ours).
+// value (unknownValue if it is not one of ours).
 func (row setting) waits(cfg config.Postgres) (string, bool) {
 	if wanted, ok := parameter(cfg.Controlled, row.name); ok {
 		switch {
-		case row.name == "hot_standby", row.same(wanted):
+		case row.name == "hot_standby", row.same(wanted), row.name == "cluster_name" && cluster.ShownAs(wanted, row.value):
 			return "", false
 		case row.name == "wal_level" && wanted == "hot_standby" && row.value == "replica":
 			return "", false
@@ -80,11 +106,16 @@ func (row setting) waits(cfg config.Postgres) (string, bool) {
 	if wanted, ok := parameter(cfg.Parameters, row.name); ok {
 		return row.spell(wanted), true
 	}
-	return "?", true
+	return unknownValue, true
 }
 
-// spell writes booleans as the server does.
+// spell writes booleans, and numbers with their unit, as the server does.
 func (row setting) spell(wanted string) string {
+	if row.kind == "integer" || row.kind == "real" {
+		if n, ok := inUnits(wanted, row.unit); ok {
+			return withUnit(n, row.unit)
+		}
+	}
 	if row.kind != "bool" {
 		return wanted
 	}
@@ -103,7 +134,7 @@ func (row setting) same(wanted string) bool {
 		return strings.EqualFold(row.spell(wanted), row.value)
 	case "integer", "real":
 		if n, err := strconv.ParseFloat(row.value, 64); err == nil {
-			if w, err := strconv.ParseFloat(wanted, 64); err == nil {
+			if w, ok := inUnits(wanted, row.unit); ok {
 				return n == w
 			}
 		}

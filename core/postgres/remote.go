@@ -51,16 +51,12 @@ func (s *Server) remote() *cluster.Upstream {
 	return nil
 }
 
-// reloadableRestore is the first version that takes a new restore_command
-// over without a restart.
-const reloadableRestore = 14
-
 // mustRestart reports that a reload is not enough to follow up: in old
 // versions a running server keeps its restore_command.
 func (s *Server) mustRestart(up *cluster.Upstream) bool {
 	cfg := s.config()
 	major, err := majorVersion(cfg.DataDir)
-	if err != nil || major >= reloadableRestore {
+	if err != nil || has(major, reloadableRestore) {
 		return false
 	}
 	s.mu.Lock()

@@ -110,10 +110,10 @@ func (s *Server) rewindArgs(up cluster.Upstream) ([]string, error) {
 	}
 	args := []string{"-D", cfg.DataDir, "--source-server=" + conninfo(words)}
 	inside := !outside(cfg)
-	if !inside && major >= 15 {
+	if !inside && has(major, rewindConfigFile) {
 		args = append(args, "--config-file="+filepath.Join(configDir(cfg), "postgresql.conf"))
 	}
-	if command, _ := parameter(withStandbyCluster(cfg, &up), "restore_command"); command != "" && (inside || major >= 15) {
+	if command, _ := parameter(withStandbyCluster(cfg, &up), "restore_command"); command != "" && (inside || has(major, rewindConfigFile)) {
 		args = append(args, "--restore-target-wal")
 	}
 	return args, nil

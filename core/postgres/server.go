@@ -76,6 +76,8 @@ type Server struct {
 	control   controlCache
 	segment   uint64
 	gucs      gucCache
+	refused   refusalCache
+	force     bool // the next Configure reloads, whatever it finds
 }
 
 // New makes a Server. It touches nothing until a method is called.

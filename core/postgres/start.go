@@ -189,15 +189,23 @@ var controlNames = map[string]string{
 func (s *Server) arguments(ctx context.Context, standby bool) ([]string, error) {
 	cfg := s.config()
 	args := []string{"-D", cfg.DataDir, "--config-file=" + filepath.Join(configDir(cfg), "postgresql.conf")}
+	known, err := s.knownParameters(ctx)
+	if err != nil {
+		return nil, err
+	}
 	var d controlData
 	if standby {
-		var err error
 		if d, err = s.controlData(ctx); err != nil {
 			return nil, err
 		}
 	}
 	for _, p := range cfg.Controlled {
 		value := p.Value
+		if g, ok := known[p.Name]; ok {
+			if fit, _ := g.check(p); fit != nil {
+				value = fit.Value // within the server's limits
+			}
+		}
 		if label := controlNames[p.Name]; label != "" && standby {
 			if n, err := strconv.ParseUint(value, 10, 64); err == nil && d.number(label) > n {
 				value = strconv.FormatUint(d.number(label), 10)

@@ -39,6 +39,17 @@ const pipeWait = time.Second
 // are ended. It dies with the agent: a copy must not go on while a new agent
 // looks at the directory.
 func (s *Server) tool(ctx context.Context, t tool) (string, error) {
+	out, _, err := s.run(ctx, t)
+	return out, err
+}
+
+// toolOutput is tool; the text is what the program wrote to standard error.
+func (s *Server) toolOutput(ctx context.Context, t tool) (string, error) {
+	_, said, err := s.run(ctx, t)
+	return said, err
+}
+
+func (s *Server) run(ctx context.Context, t tool) (out, complaints string, err error) {
 	path := t.path
 	if path == "" {
 		path = s.binary(t.name)
@@ -60,24 +71,25 @@ func (s *Server) tool(ctx context.Context, t tool) (string, error) {
 	// The death signal is tied to the thread that starts the program.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	err := cmd.Run()
+	err = cmd.Run()
 	if cmd.Process != nil && ctx.Err() != nil {
 		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) // what ignored SIGTERM; gone is fine
 	}
+	out, complaints = stdout.String(), stderr.String()
 	if err == nil {
-		return stdout.String(), nil
+		return out, complaints, nil
 	}
 	if cause := context.Cause(ctx); cause != nil {
 		err = cause
 	}
-	said := stderr.String()
+	said := complaints
 	if strings.TrimSpace(said) == "" {
-		said = stdout.String()
+		said = out
 	}
 	if said = tail(said); said != "" {
-		return stdout.String(), fmt.Errorf("run %s: %w: %s", filepath.Base(path), err, said)
+		return out, complaints, fmt.Errorf("run %s: %w: %s", filepath.Base(path), err, said)
 	}
-	return stdout.String(), fmt.Errorf("run %s: %w", filepath.Base(path), err)
+	return out, complaints, fmt.Errorf("run %s: %w", filepath.Base(path), err)
 }
 
 // tail is the last lines of a program's output on one line.
@@ -124,12 +136,6 @@ func (s *Server) binary(name string) string {
 	return filepath.Join(cfg.BinDir, name)
 }
 
-// oldestVersion and newestVersion bound the supported major versions.
-const (
-	oldestVersion = 13
-	newestVersion = 18
-)
-
 // majorVersion reads PG_VERSION of the data directory: 15 for "15".
 func majorVersion(dataDir string) (int, error) {
 	text, err := os.ReadFile(filepath.Join(dataDir, "PG_VERSION"))
@@ -142,12 +148,4 @@ func majorVersion(dataDir string) (int, error) {
 		return 0, errors.New("read PG_VERSION: " + strconv.Quote(major) + " is not a version")
 	}
 	return v, nil
-}
-
-// supported is the version gate.
-func supported(major int) error {
-	if major < oldestVersion || major > newestVersion {
-		return fmt.Errorf("PostgreSQL %d is not supported, only %d to %d are", major, oldestVersion, newestVersion)
-	}
-	return nil
 }

@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"os/user"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -39,8 +40,14 @@ func Main(m *testing.M) {
 	os.Exit(code)
 }
 
+// fuzzing reports that this process feeds a fuzz target. Those need no server,
+// and their workers talk over descriptors that a second process has not.
+func fuzzing() bool {
+	return slices.ContainsFunc(os.Args[1:], func(arg string) bool { return strings.HasPrefix(arg, "-test.fuzz=") || arg == "-test.fuzzworker" })
+}
+
 func run(m *testing.M, dir string) (int, error) {
-	if os.Geteuid() != 0 {
+	if os.Geteuid() != 0 || fuzzing() {
 		if err := os.Setenv("TMPDIR", dir); err != nil {
 			return 0, err
 		}
