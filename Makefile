@@ -16,16 +16,17 @@ LDFLAGS  = -s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT) -X main.dat
 GOBUILD  = CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)'
 
 .DEFAULT_GOAL := build
-.PHONY: build deps test-deps test unit sim e2e chaos sync-rounds config-diff mutants lint fmt fuzz bench demo demo-down clean help bench-rest rest-diff man packages proto proto-check plugin-new test-packages
+.PHONY: build deps test-deps test unit sim e2e chaos sync-rounds config-diff mutants lint fmt fuzz bench demo demo-down clean help bench-rest rest-diff man packages proto proto-check plugin-new test-packages session causes jaeger
 
 build: ## build bin/pgregent and bin/pgregentctl
 	$(GOBUILD) -o bin/pgregent ./cmd/pgregent
 	$(GOBUILD) -o bin/pgregentctl ./cmd/pgregentctl
 
 # From the same commands and options that "pgregentctl --help" shows.
-man: build ## the manual pages and shell completions of pgregentctl, in bin/man and bin/completion
-	mkdir -p bin/man bin/completion
-	./bin/pgregentctl man bin/man
+MANDIR ?= bin/man
+man: build ## the manual pages of pgregentctl into MANDIR, shell completions into bin/completion
+	mkdir -p $(MANDIR) bin/completion
+	./bin/pgregentctl man $(MANDIR)
 	for shell in bash zsh fish; do ./bin/pgregentctl completion $$shell > bin/completion/pgregentctl.$$shell || exit 1; done
 
 deps: ## install PostgreSQL, ZooKeeper and HAProxy for the tests, if missing
@@ -68,6 +69,18 @@ sync-rounds: test-deps ## kill the leader's node five times in a row in each syn
 config-diff: test-deps ## start one server with Patroni and with our agent from the same files, and compare what PostgreSQL made of them
 	PGREGENT_CONFIG_DIFF=all $(GO) test -count=1 -timeout 40m -v -run TestSameParametersAsPatroni ./test/e2e
 
+session: test-deps ## play a session with pgregentctl in tmux and write what the screen shows to its test data
+	mkdir -p cmd/pgregentctl/testdata/session
+	PGREGENT_SESSION=$(CURDIR)/cmd/pgregentctl/testdata/session $(GO) test -count=1 -timeout 20m -v -run TestSession ./test/e2e
+
+causes: test-deps ## eleven kinds of fault, one after another: the record of failovers must name each
+	PGREGENT_CAUSES=1 $(GO) test -race -count=1 -timeout 30m -v -run TestTheRecordNamesTheCause ./test/e2e
+
+# It builds for some minutes, without its web page.
+jaeger: test-deps ## build Jaeger, send it a failover and read the trace back
+	./test/deps/jaeger.sh bin/jaeger
+	PGREGENT_JAEGER=$(CURDIR)/bin/jaeger $(GO) test -race -count=1 -timeout 10m -v -run TestJaegerShowsOneTrace ./test/e2e
+
 mutants: ## break the decision core on purpose, one bug at a time: the tests must notice
 	$(GO) run ./test/mutants
 
@@ -77,6 +90,10 @@ lint: ## go vet, gofumpt, staticcheck, go mod tidy; changes nothing
 	if [ -n "$$unformatted" ]; then echo "not gofumpt-formatted:"; echo "$$unformatted"; exit 1; fi
 	$(GO) run $(STATICCHECK) ./...
 	$(GO) mod tidy -diff
+
+DIR ?= ../$(NAME)
+plugin-new: ## NAME=x [DIR=../x]: write a new plugin that builds and passes the conformance suite
+	./plugins/new.sh "$(NAME)" "$(DIR)"
 
 PROTO_OUT ?= plugins/proto
 # The version of protoc is left out: it changes nothing but that comment.

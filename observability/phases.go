@@ -36,7 +36,7 @@ func NewPhases(scope, member string) *Phases {
 	// From a lock released in order to a node that has to be copied anew.
 	change := []float64{.01, .03, .1, .3, 1, 3, 10, 20, 30, 60, 300, 1800}
 	call := []float64{.001, .003, .01, .03, .1, .3, 1, 3, 10}
-	return &Phases{
+	p := &Phases{
 		incidents: prometheus.NewCounterVec(counter("incidents_total", "Changes of leaders and other incidents that this member has brought to an end, by kind, cause and outcome (ok, failed)."), []string{"kind", "cause", "outcome"}),
 		whole:     prometheus.NewHistogramVec(histogram("incident_duration_seconds", "Duration of incidents, from their cause to the first write that could be accepted.", change), []string{"kind"}),
 		phase:     prometheus.NewHistogramVec(histogram("incident_phase_duration_seconds", "Duration of the phases of incidents on this member.", change), []string{"phase"}),
@@ -45,6 +45,28 @@ func NewPhases(scope, member string) *Phases {
 		store:     prometheus.NewHistogramVec(histogram("zookeeper_operation_duration_seconds", "Duration of operations on ZooKeeper, retries included, by operation and outcome (ok, failed).", call), []string{"operation", "outcome"}),
 		sql:       prometheus.NewHistogramVec(histogram("postgres_call_duration_seconds", "Duration of questions to the local PostgreSQL, by call.", call), []string{"call"}),
 		rest:      prometheus.NewHistogramVec(histogram("rest_request_duration_seconds", "Duration of requests to the REST API, by route and class of the answer's code.", call), []string{"route", "code"}),
+	}
+	p.begin()
+	return p
+}
+
+// begin makes the series that alerts look at: Prometheus sees no increase in
+// one that comes into being with its first incident.
+func (p *Phases) begin() {
+	for kind, causes := range map[record.Kind][]record.Cause{
+		record.Failover: {
+			record.CauseManual, record.CauseStopped, record.CauseCrash, record.CauseCrashLoop, record.CauseDiskFull, record.CauseStartFailed, record.CauseAgentKilled,
+			record.CauseAgentFrozen, record.CauseNodeLost, record.CauseStoreCut, record.CauseNetworkCut, record.CauseLostLock,
+		},
+		record.Switchover: {record.CauseSwitchover, record.CauseScheduled},
+		record.Restart:    {record.CauseCrash, record.CauseCrashLoop, record.CauseDiskFull},
+	} {
+		for _, cause := range causes {
+			p.incidents.WithLabelValues(string(kind), string(cause), "ok")
+		}
+	}
+	for _, cause := range []record.Cause{record.CauseLag, record.CauseNoCandidate, record.CauseRequestInvalid} {
+		p.incidents.WithLabelValues(string(record.Refusal), string(cause), "failed")
 	}
 }
 

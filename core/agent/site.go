@@ -115,12 +115,15 @@ func (a *Agent) tell(action string, old, role cluster.Role) {
 }
 
 // announceRoute tells routers where clients belong, as leader and when that
-// changed. A leader that lost its right says nothing: whoever comes next does,
-// with a newer epoch.
+// changed, or that there is no primary when the leader's server has gone.
+// Whoever leads next has a newer epoch, which wins.
 func (a *Agent) announceRoute() {
 	r := a.route()
 	if r == nil {
-		a.s.herald.route = nil
+		if old := a.s.herald.route; old != nil && !a.s.instance.Running {
+			a.s.herald.route = nil
+			a.o.Site.Route(cluster.Route{Epoch: old.Epoch}) // nobody is to be sent here
+		}
 		return
 	}
 	if old := a.s.herald.route; old != nil && sameRoute(*old, *r) {

@@ -44,6 +44,8 @@ type story struct {
 	refused    int32
 	crashes    []lease.Instant
 	former     *Former
+	// last is the decision of the last round, for work beside the loop.
+	last decide.Decision
 }
 
 // on reports that somebody wants to know.
@@ -56,6 +58,7 @@ func (s *story) look(v decide.View, d decide.Decision) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.last = d
 	s.noteRequest(v)
 	s.tellFormer(v)
 	s.begin(v, d)
@@ -173,7 +176,7 @@ func (s *story) during(name record.Phase) *pen {
 	in, now := s.in, s.a.now()
 	begin := in.begin.Add(now.Sub(in.since))
 	p := &pen{s: s, in: in, began: now, e: record.Entry{
-		Span: in.id.Span(s.a.o.Name, string(name), begin), Member: s.a.o.Name, Phase: name, Begin: begin,
+		Span: in.id.Span(s.a.o.Name, string(name), begin), Member: s.a.o.Name, Phase: name, Begin: begin, Rule: s.last.Rule, Reason: s.last.Reason,
 	}}
 	s.write(in, p.e)
 	return p
@@ -215,7 +218,7 @@ func (s *story) jobDone(j *job, err error) {
 	switch {
 	case s.in == nil || s.in != j.pen.in:
 	case j.kind == "promote" && err == nil:
-		s.in.write = s.phase(record.Write, now, s.a.s.last)
+		s.in.write = s.phase(record.Write, now, decide.Decision{Rule: j.pen.e.Rule, Reason: j.pen.e.Reason})
 	case j.kind == "hand-over" && err != nil:
 		s.refuse(s.in, err)
 	case j.kind == "start primary" && err != nil && s.in.cause == record.CauseCrash:

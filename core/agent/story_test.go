@@ -138,8 +138,15 @@ func TestTheWinnerTellsEveryPhase(t *testing.T) {
 	k.lead(11)
 	k.a.story.acquired(p, true, nil)
 	k.turn(time.Millisecond, func(v *decide.View) { v.Cluster.Leader = &cluster.Leader{Name: "b", Epoch: 11} }, decide.Decision{Verb: decide.Promote, Rule: "promote", Reason: "holds the lock"})
-	k.work("promote", 100*time.Millisecond, nil)
+	promotion := &job{kind: "promote", pen: k.a.story.job("promote")}
+	k.turn(90*time.Millisecond, func(v *decide.View) { // seen before the job says so
+		v.Job = &decide.Job{Kind: "promote"}
+		v.Instance = cluster.Instance{Running: true, Ready: true, Timeline: 2, WriteLSN: 110}
+	}, waits("job"))
+	k.now = k.now.Add(10 * time.Millisecond)
+	k.a.story.jobDone(promotion, nil)
 	k.turn(10*time.Millisecond, func(v *decide.View) {
+		v.Job = nil
 		v.Instance = cluster.Instance{Running: true, Ready: true, Timeline: 2, WriteLSN: 110}
 	}, decide.Decision{Verb: decide.Lead, Rule: "lead"})
 	h := k.a.story.during(record.History)
@@ -325,10 +332,28 @@ func TestACutIsToldByWhoElseAnswers(t *testing.T) {
 		k.a.o.Peers = saying{answers: tc.peers}
 		k.turn(0, nil, waits("lead"))
 		k.turn(6*time.Second, func(v *decide.View) { v.StoreErr = "silent" }, decide.Decision{Verb: decide.Demote, Rule: "primary-without-lease", Reason: "the lease runs out"})
-		s := k.awaitDetect()
+		k.awaitDetectHeld()
+		k.turn(time.Second, func(v *decide.View) { v.StoreErr, v.Lease = "", lease.Lease{}; v.Cluster.Leader = nil }, waits("down"))
+		s := k.story()
 		if s.Cause != tc.want || s.Guess || !strings.HasPrefix(s.Reason, "the lease runs out") || s.Seconds != 6 {
 			t.Errorf("%s: %+v", name, s)
 		}
+	}
+}
+
+func TestADemotedLeaderThatComesBackIsARestart(t *testing.T) {
+	k := newTeller(t, "a", nil)
+	k.a.o.Peers = saying{answers: []decide.Peer{{Name: "b", Reachable: true}}}
+	k.turn(0, nil, waits("lead"))
+	k.turn(6*time.Second, func(v *decide.View) { v.StoreErr = "silent" }, decide.Decision{Verb: decide.Demote, Rule: "primary-without-lease"})
+	k.awaitDetectHeld()
+	k.work("demote", time.Second, nil)
+	k.turn(time.Second, func(v *decide.View) { v.StoreErr, v.Instance = "", cluster.Instance{Timeline: 1} }, decide.Decision{Verb: decide.StartPrimary, Rule: "leader-crashed-restart"})
+	k.work("start primary", time.Second, nil)
+	k.turn(time.Second, func(v *decide.View) { v.Instance = cluster.Instance{Running: true, Ready: true, Timeline: 1} }, waits("lead"))
+	s := k.story()
+	if s.Kind != record.Restart || s.Cause != record.CauseStoreCut || s.ID == record.Derive("7000000000000000001", "shop", 10) || len(s.Phases) != 4 {
+		t.Errorf("got %+v", s)
 	}
 }
 
@@ -401,4 +426,31 @@ func (k *teller) awaitDetect() record.Story {
 	}
 	k.t.Fatal("no cause within 5 s")
 	return record.Story{}
+}
+
+// awaitDetectHeld waits for the end of Detect while it is not known yet what
+// becomes of the leadership.
+func (k *teller) awaitDetectHeld() {
+	k.t.Helper()
+	for deadline := time.Now().Add(5 * time.Second); time.Now().Before(deadline); {
+		k.a.story.mu.Lock()
+		n := len(k.a.story.in.held)
+		k.a.story.mu.Unlock()
+		if n > 0 {
+			return
+		}
+		time.Sleep(time.Millisecond)
+	}
+	k.t.Fatal("no end of Detect within 5 s")
+}
+
+// What a steady round costs with a Recorder: it is made every two seconds.
+func BenchmarkSteadyRound(b *testing.B) {
+	k := newTeller(nil, "b", nil)
+	d := waits("standby")
+	for b.Loop() {
+		k.now++
+		k.v.Now = k.now
+		k.a.story.look(k.v, d)
+	}
 }

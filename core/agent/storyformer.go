@@ -39,15 +39,15 @@ func (s *story) tellFormer(v decide.View) {
 }
 
 // formerEnd says how a former agent that led has ended, and when its
-// PostgreSQL was stopped.
+// PostgreSQL was stopped; if nobody knows that, it is of now.
 func formerEnd(f Former, now time.Time) (cause record.Cause, reason string, at time.Time) {
 	switch {
 	case f.Rebooted:
-		return record.CauseNodeLost, "the host was started again; the agent before this one had no time for a word", f.Last
+		return record.CauseNodeLost, "the host was started again; the agent before this one had no time for a word", now
 	case !f.Fenced.IsZero() && f.Fenced.After(f.Last):
 		return record.CauseAgentKilled, "the agent ended without a word; the fence stopped PostgreSQL: " + f.FencedFor, f.Fenced
 	}
-	return record.CauseNodeLost, "the agent, its fence and PostgreSQL ended without a word", cmp.Or(f.Last, now)
+	return record.CauseNodeLost, "the agent, its fence and PostgreSQL ended without a word", now
 }
 
 // historyDone is called when the history of the new timeline is written: the

@@ -35,7 +35,12 @@ func (s *story) begin(v decide.View, d decide.Decision) {
 
 // ends reports that the verb ends a leadership.
 func ends(v decide.Verb) bool {
-	return v == decide.HandOver || v == decide.Release || v == decide.StepDown || v == decide.Demote || v == decide.Abort
+	return gives(v) || v == decide.Demote || v == decide.Abort
+}
+
+// gives reports that the verb gives the lock away.
+func gives(v decide.Verb) bool {
+	return v == decide.HandOver || v == decide.Release || v == decide.StepDown
 }
 
 // crashLoop is how many crashes within crashWindow are a loop.
@@ -97,6 +102,7 @@ func (s *story) beginOwnEnd(v decide.View, d decide.Decision) {
 		since = v.Lease.Sent
 	}
 	in := s.open(v, s.epoch, s.a.o.Name, since)
+	in.open = !gives(d.Verb) // a demoted leader may come back under the same lock
 	switch {
 	case in.cause != "":
 	case cut:
@@ -157,10 +163,22 @@ func (s *story) beginStalled(v decide.View, d decide.Decision) {
 	in := s.open(v, s.epoch, s.a.o.Name, s.looked)
 	in.cause = record.CauseAgentFrozen
 	reason := fmt.Sprintf("this agent stood still for %v", v.Now.Sub(s.looked).Round(100*time.Millisecond))
-	if s.a.o.Fence != nil && s.a.o.Fence.Spent() != 0 {
-		reason += "; the fence stopped PostgreSQL meanwhile"
+	p := s.phase(record.Detect, s.looked, d)
+	p.e.Cause, p.e.Reason = in.cause, reason
+	p.add("decision", "rule", d.Rule, "reason", d.Reason)
+	if s.a.o.Fence == nil {
+		p.close(v.Now, nil)
+		return
 	}
-	s.detected(v, d, reason)
+	go func() { // the fence may be slow to answer
+		killed := s.a.o.Fence.Spent() != 0
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if killed {
+			p.e.Reason = reason + "; the fence stopped PostgreSQL meanwhile"
+		}
+		p.close(v.Now, nil)
+	}()
 }
 
 // beginSeen is of a member that sees another leader's znode gone, or replaced.
@@ -258,12 +276,12 @@ func (s *story) advance(v decide.View, d decide.Decision) {
 func (s *story) advanceOld(v decide.View, d decide.Decision) {
 	in := s.in
 	switch {
-	case ends(d.Verb):
+	case gives(d.Verb):
 		s.settle(in, record.Failover)
-	case in.open && v.Job == nil && v.Instance.Ready && v.Instance.Primary():
+	case in.open && !ends(d.Verb) && v.StoreErr == "" && v.Job == nil && v.Instance.Ready && v.Instance.Primary():
 		s.settle(in, record.Restart)
 		in.new = in.old
-		s.writeWhole(in, in.begin, v.Now, d.Rule, "PostgreSQL was started again in place", nil)
+		s.writeWhole(in, in.begin, v.Now, d.Rule, "PostgreSQL is primary again in place", nil)
 		s.in = nil
 	}
 }
@@ -336,7 +354,8 @@ func (s *story) advanceWinner(v decide.View, d decide.Decision) {
 		in.race.add("won", "lsn", v.Instance.Position().String())
 		in.race.close(s.acquiredAt(v.Now), nil)
 	}
-	if in.whole || !v.Instance.Ready || !v.Instance.Primary() {
+	promoting := v.Job != nil && v.Job.Kind == "promote" // its end is told before
+	if in.whole || promoting || !v.Instance.Ready || !v.Instance.Primary() {
 		return
 	}
 	if in.write != nil {
@@ -367,7 +386,9 @@ func (s *story) advanceFollower(v decide.View, d decide.Decision, leader string)
 		in.follow = s.phase(record.Follow, v.Now, d)
 	}
 	s.addDecision(in.follow, d)
-	in.follow.e.Rule, in.follow.e.Reason = d.Rule, d.Reason
+	if v.Job == nil { // else the rule is that there is work
+		in.follow.e.Rule, in.follow.e.Reason = d.Rule, d.Reason
+	}
 	m := v.Cluster.LeaderMember()
 	primary := m != nil && m.Data.IsPrimary() && m.Data.Timeline > 0
 	if !primary || v.Instance.ReplicationState != "streaming" || !v.Instance.Ready || v.Instance.Timeline < m.Data.Timeline {

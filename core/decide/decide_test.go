@@ -397,6 +397,15 @@ func downCases() []testCase {
 		{"empty, store silent", standbyOf, func(v *View) { empty(v); v.StoreErr = "silent" }, Wait, "empty-store-unreadable", ""},
 		{"empty, nobody has bootstrapped", standbyOf, func(v *View) { empty(v); free(v); v.Cluster.Initialize, v.Cluster.Members = nil, nil }, Bootstrap, "bootstrap", ""},
 		{"empty, somebody bootstraps", standbyOf, func(v *View) { empty(v); free(v); none := ""; v.Cluster.Initialize = &none }, Wait, "waiting-for-leader", "bootstrap"},
+		{"empty, nobody leads, a method needs nobody, but the sync key names this node", standbyOf, func(v *View) {
+			empty(v)
+			free(v)
+			v.WithoutLeader, v.Settings.SynchronousMode = true, "on"
+			v.Cluster.Sync = cluster.SyncState{Exists: true, Leader: "b", Standbys: []string{"a"}}
+		}, Wait, "waiting-for-leader", ""},
+		{"empty, no leader, a backup needs none", standbyOf, func(v *View) { empty(v); free(v); v.WithoutLeader = true }, Clone, "build-without-leader", "needs none"},
+		{"empty, a leader is there all the same", standbyOf, func(v *View) { empty(v); v.WithoutLeader = true }, Clone, "clone", ""},
+		{"empty, no cluster yet to have a backup of", standbyOf, func(v *View) { empty(v); free(v); none := ""; v.Cluster.Initialize, v.WithoutLeader = &none, true }, Wait, "waiting-for-leader", ""},
 		{"empty, no bootstrap section", standbyOf, func(v *View) { empty(v); free(v); v.Cluster.Initialize, v.CanBootstrap = nil, false }, Wait, "waiting-for-leader", ""},
 		{"empty, keys removed by hand", standbyOf, func(v *View) { empty(v); free(v); v.Cluster.Initialize, v.SeenInitialized = nil, true }, Wait, "waiting-for-leader", "removed"},
 		{"empty, keys gone, but another member has data", standbyOf, func(v *View) { empty(v); free(v); v.Cluster.Initialize = nil }, Wait, "waiting-for-leader", "removed"},

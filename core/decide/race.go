@@ -159,10 +159,9 @@ func outrun(v View) string {
 		switch {
 		case p.Reachable && p.Primary:
 			return fmt.Sprintf("%s still runs as primary", p.Name)
-		case !p.fit():
+		case !p.fit(), !v.rival(p): // also on a newer timeline, which somebody has begun by hand
 		case p.Timeline > v.Instance.Timeline:
 			return fmt.Sprintf("%s is on timeline %d, this node on %d", p.Name, p.Timeline, v.Instance.Timeline)
-		case !v.rival(p):
 		case p.olderThan(v.Instance.Timeline): // what it has beyond the fork is abandoned
 		case requested && f.Leader == p.Name: // the old leader of a switchover comes last
 		case requested && f.Candidate == p.Name && v.graceLeft():

@@ -87,8 +87,10 @@ func emptyRules() []Rule {
 		},
 		{
 			Name: "build-without-leader",
-			Doc:  "There is no leader, and a replica method that needs none, as from a backup.",
-			When: func(v View) bool { return empty(v) && v.unlocked() && v.Cluster.SystemID() != "" && v.WithoutLeader },
+			Doc:  "There is no leader, and a replica method that needs none, as from a backup. Whoever the sync key names counts as complete, which a backup is not.",
+			When: func(v View) bool {
+				return empty(v) && v.unlocked() && v.Cluster.SystemID() != "" && v.WithoutLeader && !(v.synchronous() && v.Cluster.Sync.Contains(v.Self))
+			},
 			Then: func(View) Decision {
 				return Decision{Verb: Clone, Upstream: &cluster.Upstream{}, Reason: "no data and no leader; a replica method needs none"}
 			},

@@ -10,8 +10,8 @@ import (
 // noted it cannot know.
 type Kind string
 
-// The kinds. Refusal is a request that was not carried out, Restart a crash
-// that the leader survived in place.
+// The kinds. Refusal is a request that was not carried out; Restart is a crash,
+// or a demotion, that ended with the same leader under the same lock.
 const (
 	Failover   Kind = "failover"
 	Switchover Kind = "switchover"

@@ -72,8 +72,12 @@ func tell(list []Entry) Story {
 		return cmp.Or(a.Begin.Compare(b.Begin), cmp.Compare(a.Member, b.Member), slices.Compare(a.Span[:], b.Span[:]))
 	})
 	s := Story{ID: list[0].ID, Phases: list}
-	for _, e := range list {
-		s.learn(e)
+	for _, whole := range []bool{false, true} { // the parts tell more than the whole
+		for _, e := range list {
+			if (e.Phase == Change) == whole {
+				s.learn(e)
+			}
+		}
 	}
 	if s.Kind == Failover && s.Old == s.New && s.New != "" {
 		s.Kind = Reclaim

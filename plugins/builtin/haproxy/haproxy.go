@@ -79,10 +79,10 @@ func (r *router) server(member string) string {
 
 // Update implements sdk.Router.
 func (r *router) Update(ctx context.Context, route sdk.Route) error {
-	if route.Primary == nil {
-		return nil // HAProxy's checks see that there is none
+	primary := "" // none: all are marked down, which HAProxy's checks would see later
+	if route.Primary != nil {
+		primary = r.server(route.Primary.Name)
 	}
-	primary := r.server(route.Primary.Name)
 	return r.each(ctx, func(ctx context.Context, a api) error {
 		if newest, err := a.claim(ctx, r.s.Backend, route.Epoch); err != nil || !newest {
 			return err
@@ -102,7 +102,7 @@ func commands(backend, primary string, list []server) []string {
 	var out, down []string
 	for _, s := range list {
 		at := backend + "/" + s.name
-		if s.drained {
+		if s.drained && s.name != primary {
 			down = append(down, "set server "+at+" state ready")
 		}
 		switch {
