@@ -71,7 +71,7 @@ session: test-deps ## play a session with pgregentctl in tmux and write what the
 	PGREGENT_SESSION=$(CURDIR)/cmd/pgregentctl/testdata/session $(GO) test -count=1 -timeout 20m -v -run TestSession ./test/e2e
 
 causes: test-deps ## eleven kinds of fault, one after another: the record of failovers must name each
-	PGREGENT_CAUSES=1 $(GO) test -race -count=1 -timeout 30m -v -run TestTheRecordNamesTheCause ./test/e2e
+	PGREGENT_CAUSES=all $(GO) test -race -count=1 -timeout 30m -v -run TestTheRecordNamesTheCause ./test/e2e
 
 # It builds for some minutes, without its web page.
 jaeger: test-deps ## build Jaeger, send it a failover and read the trace back

@@ -263,7 +263,9 @@ func (s *story) stopping() *pen {
 			in.cause = record.CauseStopped
 		}
 	}
-	return s.phase(record.HandOver, v.Now, decide.Decision{Rule: "shutdown", Reason: "this agent was told to end"})
+	p := s.phase(record.HandOver, v.Now, decide.Decision{Rule: "shutdown", Reason: "this agent was told to end"})
+	p.e.Cause = s.in.cause
+	return p
 }
 
 // killed notes that the guard had to kill PostgreSQL.

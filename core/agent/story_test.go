@@ -454,3 +454,19 @@ func BenchmarkSteadyRound(b *testing.B) {
 		k.a.story.look(k.v, d)
 	}
 }
+
+func TestAnAgentThatIsToldToEndTells(t *testing.T) {
+	k := newTeller(t, "a", nil)
+	k.a.o.Postgres = untouched{}
+	k.turn(0, nil, waits("lead"))
+	k.a.s.cluster = k.v.Cluster
+	k.a.story.stopping().end(nil)
+	if s := k.story(); s.Cause != record.CauseStopped || s.Guess || s.ID != record.Derive("7000000000000000001", "shop", 10) || s.Old != "a" {
+		t.Errorf("got %+v", s)
+	}
+}
+
+// untouched is a PostgreSQL that follows whom it should.
+type untouched struct{ Postgres }
+
+func (untouched) Wants(*cluster.Upstream) bool { return false }

@@ -17,7 +17,8 @@ import (
 // TestTheRecordNamesTheCause injects one kind of fault after another into one
 // cluster and looks whether the record alone names it. It takes minutes.
 func TestTheRecordNamesTheCause(t *testing.T) {
-	if os.Getenv("PGREGENT_CAUSES") == "" {
+	only := os.Getenv("PGREGENT_CAUSES") // names, or all
+	if only == "" {
 		t.Skip("make causes runs it: it takes some minutes")
 	}
 	r, _ := traced(t, traceDCS)
@@ -45,6 +46,9 @@ func TestTheRecordNamesTheCause(t *testing.T) {
 			}
 		}, record.Restart, record.CauseCrashLoop},
 	} {
+		if only != "all" && !strings.Contains(only, tc.name) {
+			continue
+		}
 		leader := r.WaitHealthy(90 * time.Second)
 		r.writer.AwaitMore(10, 30*time.Second)
 		begin := time.Now()
