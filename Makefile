@@ -16,16 +16,17 @@ LDFLAGS  = -s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT) -X main.dat
 GOBUILD  = CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)'
 
 .DEFAULT_GOAL := build
-.PHONY: build deps test-deps test unit sim e2e chaos sync-rounds mutants lint fmt fuzz bench demo demo-down clean help bench-rest rest-diff man packages proto proto-check plugin-new test-packages
+.PHONY: build deps test-deps test unit sim e2e chaos sync-rounds session mutants lint fmt fuzz bench demo demo-down clean help bench-rest rest-diff man packages proto proto-check plugin-new test-packages
 
 build: ## build bin/pgregent and bin/pgregentctl
 	$(GOBUILD) -o bin/pgregent ./cmd/pgregent
 	$(GOBUILD) -o bin/pgregentctl ./cmd/pgregentctl
 
 # From the same commands and options that "pgregentctl --help" shows.
-man: build ## the manual pages and shell completions of pgregentctl, in bin/man and bin/completion
-	mkdir -p bin/man bin/completion
-	./bin/pgregentctl man bin/man
+MANDIR ?= bin/man
+man: build ## the manual pages of pgregentctl into MANDIR, shell completions into bin/completion
+	mkdir -p $(MANDIR) bin/completion
+	./bin/pgregentctl man $(MANDIR)
 	for shell in bash zsh fish; do ./bin/pgregentctl completion $$shell > bin/completion/pgregentctl.$$shell || exit 1; done
 
 deps: ## install PostgreSQL, ZooKeeper and HAProxy for the tests, if missing
@@ -64,6 +65,10 @@ chaos: test-deps ## the fault-injection campaign on own network namespaces
 
 sync-rounds: test-deps ## kill the leader's node five times in a row in each synchronous mode
 	PGREGENT_SYNC_ROUNDS=5 $(GO) test -race -count=1 -timeout 30m -v -run TestSynchronousModeLosesNothing ./test/e2e
+
+session: test-deps ## play a session with pgregentctl in tmux and write what the screen shows to its test data
+	mkdir -p cmd/pgregentctl/testdata/session
+	PGREGENT_SESSION=$(CURDIR)/cmd/pgregentctl/testdata/session $(GO) test -count=1 -timeout 20m -v -run TestSession ./test/e2e
 
 mutants: ## break the decision core on purpose, one bug at a time: the tests must notice
 	$(GO) run ./test/mutants
