@@ -35,7 +35,7 @@ type Cluster struct {
 func (c *Config) Open(ctx context.Context, scope, group string) (*Cluster, error) {
 	switch {
 	case len(c.ZooKeeper.Hosts) == 0 && c.File == "":
-		return nil, errors.New("Can not find suitable configuration of distributed configuration store: give -c FILE with a zookeeper section, or -d zookeeper://host:port") //nolint:staticcheck // scripts know the words
+		return nil, words("Can not find suitable configuration of distributed configuration store: give -c FILE with a zookeeper section, or -d zookeeper://host:port")
 	case len(c.ZooKeeper.Hosts) == 0:
 		return nil, fmt.Errorf("no zookeeper.hosts in %s: add them, or give -d zookeeper://host:port", c.File)
 	}
@@ -111,7 +111,7 @@ func (c *Cluster) Remove(ctx context.Context) error { return c.explain(c.store.R
 // explain adds what a person can do about it.
 func (c *Cluster) explain(err error) error {
 	if errors.Is(err, cluster.ErrUnreachable) {
-		return fmt.Errorf("ZooKeeper at %s does not answer (%w). Is zookeeper.hosts right, and does the ensemble have a quorum?", c.hosts, err) //nolint:staticcheck // a sentence for people
+		return words("ZooKeeper at %s does not answer (%w). Is zookeeper.hosts right, and does the ensemble have a quorum?", c.hosts, err)
 	}
 	return err
 }

@@ -64,7 +64,7 @@ func locate(o Options) (string, error) {
 	if named != "" {
 		f, err := os.Open(named)
 		if err != nil {
-			return "", fmt.Errorf("Provided config file %s not existing or no read rights. Check the -c/--config-file parameter", named) //nolint:staticcheck // scripts know the words
+			return "", words("Provided config file %s not existing or no read rights. Check the -c/--config-file parameter", named)
 		}
 		return named, f.Close()
 	}
@@ -107,7 +107,7 @@ func (c *Config) setDCS(address string) error {
 		}
 	}
 	if scheme != "zookeeper" {
-		return fmt.Errorf("Unknown dcs scheme: %s", scheme) //nolint:staticcheck // scripts know the words
+		return words("Unknown dcs scheme: %s", scheme)
 	}
 	hosts, namespace, _ := strings.Cut(rest, "/")
 	c.ZooKeeper.Hosts, c.ZooKeeper.Chroot = nil, ""

@@ -118,9 +118,9 @@ Options of pgregentctl itself precede the command.`,
 		SilenceErrors: true, SilenceUsage: true, TraverseChildren: true,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) == 0 {
-				return usageError{errors.New("Missing command.\nTry 'pgregentctl --help' for help.")} //nolint:staticcheck // scripts know the words
+				return usageError{words("Missing command.\nTry 'pgregentctl --help' for help.")}
 			}
-			return usageError{fmt.Errorf("No such command '%s'.\nTry 'pgregentctl --help' for help.", args[0])} //nolint:staticcheck // scripts know the words
+			return usageError{words("No such command '%s'.\nTry 'pgregentctl --help' for help.", args[0])}
 		},
 		RunE: func(*cobra.Command, []string) error { return nil },
 	}
@@ -132,7 +132,7 @@ Options of pgregentctl itself precede the command.`,
 	f.BoolVar(&a.strict, "strict", false, "exit with 3, not 0, when an agent refused an order")
 	c.SetGlobalNormalizationFunc(aliases)
 	c.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return usageError{fmt.Errorf("%w\nTry '%s --help' for help.", err, cmd.CommandPath())} //nolint:staticcheck // two lines for people
+		return usageError{words("%w\nTry '%s --help' for help.", err, cmd.CommandPath())}
 	})
 	c.PersistentPreRunE = a.begin
 	c.AddCommand(a.list(), a.topology(), a.history(), a.showConfig(), a.dsn(), a.query(), a.version(),
@@ -157,7 +157,7 @@ func (a *app) begin(*cobra.Command, []string) error {
 	}
 	level, err := show.ParseLevel(a.compat)
 	if err != nil {
-		return usageError{fmt.Errorf("Invalid value for '--compat': %w", err)} //nolint:staticcheck // scripts know the words
+		return usageError{words("Invalid value for '--compat': %w", err)}
 	}
 	a.level = level
 	return nil

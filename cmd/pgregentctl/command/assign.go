@@ -1,7 +1,6 @@
 package command
 
 import (
-	"fmt"
 	"strings"
 
 	"github.com/pgregent/pgregent/core/cluster"
@@ -17,11 +16,11 @@ func setAll(o *cluster.Object, keys, parameters []string) error {
 		for _, assignment := range list {
 			path, value, ok := strings.Cut(assignment, "=")
 			if !ok || path == "" {
-				return fmt.Errorf("Invalid parameter setting %s", assignment) //nolint:staticcheck // scripts know the words
+				return words("Invalid parameter setting %s", assignment)
 			}
 			v, err := config.ParseValue([]byte(value))
 			if err != nil {
-				return fmt.Errorf("Invalid parameter setting %s: %w", assignment, err) //nolint:staticcheck // scripts know the words
+				return words("Invalid parameter setting %s: %w", assignment, err)
 			}
 			if i == 1 {
 				path = parametersPath + path

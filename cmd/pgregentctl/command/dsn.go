@@ -3,7 +3,6 @@ package command
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -35,7 +34,7 @@ func (a *app) dsn() *cobra.Command {
 			}
 			m := one(view, role, member)
 			if m == nil {
-				return errors.New("Can not find a suitable member") //nolint:staticcheck // scripts know the words
+				return words("Can not find a suitable member")
 			}
 			host, port, ok := m.Data.Address()
 			if !ok {

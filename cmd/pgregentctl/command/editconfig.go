@@ -19,11 +19,11 @@ import (
 
 // editing is one run of edit-config.
 type editing struct {
-	quiet, dryRun       bool
-	set, parameters     []string
-	apply, replace      string
-	fromStandardInput   bool
-	cluster, editorText string
+	quiet, dryRun     bool
+	set, parameters   []string
+	apply, replace    string
+	fromStandardInput bool
+	cluster           string
 }
 
 func (a *app) editConfig() *cobra.Command {
@@ -51,7 +51,7 @@ func (a *app) runEdit(ctx context.Context, e *editing, args []string) error {
 		return err
 	}
 	if view.Config.Version == cluster.NoVersion {
-		return fmt.Errorf("The config key does not exist in the cluster %s", k.Name) //nolint:staticcheck // scripts know the words
+		return words("The config key does not exist in the cluster %s", k.Name)
 	}
 	before := &cluster.Object{}
 	if view.Config.Object != nil {
@@ -98,7 +98,7 @@ func (a *app) write(ctx context.Context, e *editing, k *access.Cluster, view *cl
 	err := k.SetConfig(ctx, after, view.Config.Version)
 	switch {
 	case errors.Is(err, cluster.ErrConflict):
-		return errors.New("Config modification aborted due to concurrent changes") //nolint:staticcheck // scripts know the words
+		return words("Config modification aborted due to concurrent changes")
 	case errors.Is(err, cluster.ErrOutcomeUnknown):
 		return fmt.Errorf("%w: the change may have been written; look at pgregentctl show-config %s", err, k.Name)
 	case err != nil:
@@ -153,7 +153,7 @@ func (a *app) document(e *editing, name string) (*cluster.Object, error) {
 func (a *app) inEditor(ctx context.Context, e *editing, before *cluster.Object) (*cluster.Object, error) {
 	editor := a.editor()
 	if editor == "" {
-		return nil, errors.New("EDITOR environment variable is not set. editor or vi are not available") //nolint:staticcheck // scripts know the words
+		return nil, words("EDITOR environment variable is not set. editor or vi are not available")
 	}
 	f, err := os.CreateTemp("", e.cluster+"-config-*.yaml")
 	if err != nil {
@@ -171,7 +171,7 @@ func (a *app) inEditor(ctx context.Context, e *editing, before *cluster.Object) 
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = a.process.In, a.process.Out, a.process.Err
 	if err := cmd.Run(); err != nil {
 		if exit, ok := errors.AsType[*exec.ExitError](err); ok {
-			return nil, fmt.Errorf("Editor exited with return code %d", exit.ExitCode()) //nolint:staticcheck // scripts know the words
+			return nil, words("Editor exited with return code %d", exit.ExitCode())
 		}
 		return nil, fmt.Errorf("run the editor: %w", err)
 	}

@@ -57,7 +57,7 @@ func completeChoice(c *cobra.Command, flag string, words []string) {
 func atMost(n int) cobra.PositionalArgs {
 	return func(_ *cobra.Command, args []string) error {
 		if len(args) > n {
-			return usageError{fmt.Errorf("Got unexpected extra argument (%s)", strings.Join(args[n:], " "))} //nolint:staticcheck // scripts know the words
+			return usageError{words("Got unexpected extra argument (%s)", strings.Join(args[n:], " "))}
 		}
 		return nil
 	}
@@ -68,7 +68,7 @@ func atMost(n int) cobra.PositionalArgs {
 func needsCluster(n int) cobra.PositionalArgs {
 	return func(c *cobra.Command, args []string) error {
 		if len(args) == 0 {
-			return usageError{fmt.Errorf("Missing argument 'CLUSTER_NAME'.\nTry '%s --help' for help.", c.CommandPath())} //nolint:staticcheck // scripts know the words
+			return usageError{words("Missing argument 'CLUSTER_NAME'.\nTry '%s --help' for help.", c.CommandPath())}
 		}
 		if n < 0 {
 			return nil

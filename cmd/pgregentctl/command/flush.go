@@ -2,7 +2,6 @@ package command
 
 import (
 	"context"
-	"fmt"
 	"net/http"
 
 	"github.com/spf13/cobra"
@@ -20,10 +19,10 @@ func (a *app) flush() *cobra.Command {
 				return err
 			}
 			if len(args) < 2 {
-				return usageError{fmt.Errorf("Missing argument '{restart|switchover}'.\nTry '%s --help' for help.", c.CommandPath())} //nolint:staticcheck // scripts know the words
+				return usageError{words("Missing argument '{restart|switchover}'.\nTry '%s --help' for help.", c.CommandPath())}
 			}
 			if target := args[len(args)-1]; target != "restart" && target != "switchover" {
-				return usageError{fmt.Errorf("Invalid value for '{restart|switchover}': '%s' is not one of 'restart', 'switchover'.", target)} //nolint:staticcheck // scripts know the words
+				return usageError{words("Invalid value for '{restart|switchover}': '%s' is not one of 'restart', 'switchover'.", target)}
 			}
 			return nil
 		},

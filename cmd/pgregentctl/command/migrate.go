@@ -12,7 +12,7 @@ import (
 
 func (a *app) migrate() *cobra.Command {
 	c := &cobra.Command{Use: "migrate", Short: "Move a cluster of Patroni to pgregent (+)", Args: func(c *cobra.Command, args []string) error {
-		return usageError{fmt.Errorf("No such command.\nTry '%s --help' for help.", c.CommandPath())} //nolint:staticcheck // as for the other commands
+		return usageError{words("No such command.\nTry '%s --help' for help.", c.CommandPath())}
 	}, RunE: func(*cobra.Command, []string) error { return nil }}
 	check := &cobra.Command{
 		Use: "check [CLUSTER_NAME]", Short: "Tell whether a Patroni cluster is ready to move, and what would differ",

@@ -80,7 +80,7 @@ func (a *app) runRestart(ctx context.Context, r *restarting, args []string) erro
 		return err
 	}
 	if settings, _ := cluster.ParseSettings(view.Config.Object); at != "" && settings.Pause {
-		return errors.New("Can't schedule restart in the paused state") //nolint:staticcheck // scripts know the words
+		return words("Can't schedule restart in the paused state")
 	}
 	return a.each(chosen, func(m cluster.Member) error { return a.restartOne(ctx, r, m, at) })
 }
@@ -129,9 +129,9 @@ func checkVersion(v string) error {
 		if versionForm.MatchString(v) && (len(parts) == 3 || major >= 10) {
 			return nil
 		}
-		return fmt.Errorf("Invalid PostgreSQL version format: X.Y or X.Y.Z is accepted: %s", v) //nolint:staticcheck // scripts know the words
+		return words("Invalid PostgreSQL version format: X.Y or X.Y.Z is accepted: %s", v)
 	}
-	return fmt.Errorf("Invalid PostgreSQL version: %s", v) //nolint:staticcheck // scripts know the words
+	return words("Invalid PostgreSQL version: %s", v)
 }
 
 func (a *app) restartOne(ctx context.Context, r *restarting, m cluster.Member, at string) error {

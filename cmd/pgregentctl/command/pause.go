@@ -43,9 +43,9 @@ func (a *app) setPause(ctx context.Context, on, wait bool, args []string) error 
 	settings, _ := cluster.ParseSettings(view.Config.Object)
 	switch {
 	case on && settings.Pause:
-		return errors.New("Cluster is already paused") //nolint:staticcheck // scripts know the words
+		return words("Cluster is already paused")
 	case !on && !settings.Pause:
-		return errors.New("Cluster is not paused") //nolint:staticcheck // scripts know the words
+		return words("Cluster is not paused")
 	}
 	verb, past, patch := "resume", "resumed", `{"pause": null}`
 	if on {
@@ -72,7 +72,7 @@ func (a *app) setPause(ctx context.Context, on, wait bool, args []string) error 
 		a.Printf("Success: cluster management is %s", past)
 		return nil
 	}
-	return errors.New("Can not find accessible cluster member") //nolint:staticcheck // scripts know the words
+	return words("Can not find accessible cluster member")
 }
 
 // awaitPause waits until the members that were there have told in their keys

@@ -53,7 +53,7 @@ func (a *app) query() *cobra.Command {
 func (a *app) runQuery(ctx context.Context, q *question, args []string) error {
 	if q.file != "" && q.file != "-" {
 		if _, err := os.Stat(q.file); err != nil {
-			return usageError{fmt.Errorf("Invalid value for '--file' / '-f': %w", err)} //nolint:staticcheck // scripts know the words
+			return usageError{words("Invalid value for '--file' / '-f': %w", err)}
 		}
 	}
 	switch {
@@ -62,7 +62,7 @@ func (a *app) runQuery(ctx context.Context, q *question, args []string) error {
 	case q.statement != "" && q.file != "":
 		return errors.New("--file and --command are mutually exclusive options")
 	case q.statement == "" && q.file == "":
-		return errors.New("You need to specify either --command or --file") //nolint:staticcheck // scripts know the words
+		return words("You need to specify either --command or --file")
 	}
 	if q.file != "" {
 		text, err := a.readFile(q.file)

@@ -25,7 +25,7 @@ func (a *app) schedule(ctx context.Context, given, action, blank string) (string
 	}
 	at, err := a.parseTime(given)
 	if err != nil {
-		return "", fmt.Errorf("Unable to parse scheduled timestamp (%s). It should be in an unambiguous format (e.g. ISO 8601)", given) //nolint:staticcheck // scripts know the words
+		return "", words("Unable to parse scheduled timestamp (%s). It should be in an unambiguous format (e.g. ISO 8601)", given)
 	}
 	return at.Format("2006-01-02T15:04:05-07:00"), nil
 }

@@ -94,9 +94,9 @@ func (a *app) pick(k *access.Cluster, view *cluster.Cluster, names []string, rol
 	case len(chosen) > 0:
 		return chosen, nil
 	case a.level.Old():
-		return nil, fmt.Errorf("No %s among provided members", role) //nolint:staticcheck // scripts know the words
+		return nil, words("No %s among provided members", role)
 	}
-	return nil, fmt.Errorf("No '%s' among provided members", role) //nolint:staticcheck // scripts know the words
+	return nil, words("No '%s' among provided members", role)
 }
 
 func names(members []cluster.Member) []string {

@@ -31,7 +31,7 @@ func (a *app) demoteCluster() *cobra.Command {
 		Args: atMost(1), ValidArgsFunction: a.completeClusters,
 		RunE: func(c *cobra.Command, args []string) error {
 			if host == "" && port == 0 && restore == "" {
-				return errors.New("At least --host, --port or --restore-command should be specified") //nolint:staticcheck // scripts know the words
+				return words("At least --host, --port or --restore-command should be specified")
 			}
 			section := &cluster.Object{}
 			for _, f := range []struct{ key, text string }{{"host", host}, {"restore_command", restore}, {"primary_slot_name", slot}} {
@@ -74,9 +74,9 @@ func (a *app) turn(ctx context.Context, t turning, args []string) error {
 	leader := view.LeaderMember()
 	switch {
 	case leader == nil:
-		return fmt.Errorf("Cluster has no leader, %s is not possible", t.noun) //nolint:staticcheck // scripts know the words
+		return words("Cluster has no leader, %s is not possible", t.noun)
 	case leader.Data.Role == t.role:
-		return errors.New("Cluster is already in the required state") //nolint:staticcheck // scripts know the words
+		return words("Cluster is already in the required state")
 	}
 	a.topologyOf(k, view)
 	if !a.force {
@@ -95,7 +95,7 @@ func (a *app) turn(ctx context.Context, t turning, args []string) error {
 		return err
 	}
 	if reply.Code != http.StatusOK {
-		return fmt.Errorf("Failed to %s %s cluster: /config PATCH status code=%d, (%s)", t.verb, k.Name, reply.Code, reply.Text) //nolint:staticcheck // scripts know the words
+		return words("Failed to %s %s cluster: /config PATCH status code=%d, (%s)", t.verb, k.Name, reply.Code, reply.Text)
 	}
 	return a.awaitTurn(ctx, t, k, leader.Name)
 }

@@ -87,7 +87,7 @@ func (a *app) handOver(ctx context.Context, h *handover, args []string) error {
 func (a *app) chooseLeader(ctx context.Context, h *handover, k *access.Cluster, view *cluster.Cluster) error {
 	leader := view.LeaderName()
 	if h.planned() && leader == "" {
-		return errors.New("This cluster has no leader") //nolint:staticcheck // scripts know the words
+		return words("This cluster has no leader")
 	}
 	if h.leader == "" && h.planned() {
 		h.leader = leader
@@ -104,7 +104,7 @@ func (a *app) chooseLeader(ctx context.Context, h *handover, k *access.Cluster, 
 		}
 	}
 	if h.leader != "" && h.leader != leader {
-		return fmt.Errorf("Member %s is not the leader of cluster %s", h.leader, k.Name) //nolint:staticcheck // scripts know the words
+		return words("Member %s is not the leader of cluster %s", h.leader, k.Name)
 	}
 	return nil
 }
@@ -124,7 +124,7 @@ func candidates(view *cluster.Cluster) []string {
 func (a *app) chooseCandidate(ctx context.Context, h *handover, k *access.Cluster, view *cluster.Cluster) error {
 	list := candidates(view)
 	if len(list) == 0 {
-		return fmt.Errorf("No candidates found to %s to", h.action) //nolint:staticcheck // scripts know the words
+		return words("No candidates found to %s to", h.action)
 	}
 	if h.candidate == "" && !a.force {
 		answer, err := a.Ask(ctx, "Candidate ['"+strings.Join(list, "', '")+"']", "")
@@ -135,17 +135,17 @@ func (a *app) chooseCandidate(ctx context.Context, h *handover, k *access.Cluste
 	}
 	switch {
 	case h.candidate == "" && !h.planned():
-		return errors.New("Failover could be performed only to a specific candidate") //nolint:staticcheck // scripts know the words
+		return words("Failover could be performed only to a specific candidate")
 	case h.candidate == "":
 		return nil
 	case h.candidate == view.LeaderName() && a.level.Old():
-		return fmt.Errorf("%s target and source are the same.", capital(h.action)) //nolint:staticcheck // scripts know the words
+		return words("%s target and source are the same.", capital(h.action))
 	case h.candidate == view.LeaderName():
-		return fmt.Errorf("Member %s is already the leader of cluster %s", h.candidate, k.Name) //nolint:staticcheck // scripts know the words
+		return words("Member %s is already the leader of cluster %s", h.candidate, k.Name)
 	case !slices.Contains(list, h.candidate) && a.level.Old():
-		return fmt.Errorf("Member %s does not exist in cluster %s", h.candidate, k.Name) //nolint:staticcheck // scripts know the words
+		return words("Member %s does not exist in cluster %s", h.candidate, k.Name)
 	case !slices.Contains(list, h.candidate):
-		return fmt.Errorf("Member %s does not exist in cluster %s or is tagged as nofailover", h.candidate, k.Name) //nolint:staticcheck // scripts know the words
+		return words("Member %s does not exist in cluster %s or is tagged as nofailover", h.candidate, k.Name)
 	}
 	return a.agreeAsynchronous(ctx, h, view)
 }
@@ -159,7 +159,7 @@ func (a *app) agreeAsynchronous(ctx context.Context, h *handover, view *cluster.
 	}
 	yes, err := a.Confirm(ctx, fmt.Sprintf("Are you sure you want to failover to the asynchronous node %s?", h.candidate))
 	if err == nil && !yes {
-		err = errors.New("Aborting failover") //nolint:staticcheck // scripts know the words
+		err = words("Aborting failover")
 	}
 	return err
 }
@@ -173,7 +173,7 @@ func (a *app) chooseTime(ctx context.Context, h *handover, view *cluster.Cluster
 		return "", err
 	}
 	if settings, _ := cluster.ParseSettings(view.Config.Object); settings.Pause {
-		return "", errors.New("Can't schedule switchover in the paused state") //nolint:staticcheck // scripts know the words
+		return "", words("Can't schedule switchover in the paused state")
 	}
 	return at, nil
 }

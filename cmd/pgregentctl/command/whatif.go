@@ -20,7 +20,7 @@ func (a *app) whatIf() *cobra.Command {
 		Long: "Tell who would lead, and what could be lost, if the named members went down now.\nThe answer is that of this agent's own rules, from ZooKeeper and what the members say.",
 		Args: func(c *cobra.Command, args []string) error {
 			if len(args) == 0 {
-				return usageError{fmt.Errorf("Missing argument 'MEMBER_NAMES'.\nTry '%s --help' for help.", c.CommandPath())} //nolint:staticcheck // as for the other commands
+				return usageError{words("Missing argument 'MEMBER_NAMES'.\nTry '%s --help' for help.", c.CommandPath())}
 			}
 			return nil
 		},
