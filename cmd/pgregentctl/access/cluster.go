@@ -111,7 +111,7 @@ func (c *Cluster) Remove(ctx context.Context) error { return c.explain(c.store.R
 // explain adds what a person can do about it.
 func (c *Cluster) explain(err error) error {
 	if errors.Is(err, cluster.ErrUnreachable) {
-		return words("ZooKeeper at %s does not answer (%w). Is zookeeper.hosts right, and does the ensemble have a quorum?", c.hosts, err)
+		return words("ZooKeeper at %s does not answer. Is zookeeper.hosts right, and does the ensemble have a quorum?", c.hosts)
 	}
 	return err
 }
