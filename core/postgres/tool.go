@@ -15,7 +15,7 @@ import (
 	"time"
 )
 
-// tool is one run of a PostgreSQL program or of a user's command.
+// tool is one run of a PostgreSQL program, or of a shell.
 type tool struct {
 	// name is looked up in bin_dir, after bin_name; with path set, path is
 	// run instead.
@@ -25,9 +25,6 @@ type tool struct {
 	env  []string // added to the scrubbed environment
 	// localized leaves the language alone; else messages are in English.
 	localized bool
-	// grace is how long it may take to end after SIGTERM when it is
-	// cancelled; 0: it is killed at once.
-	grace time.Duration
 }
 
 // pipeWait bounds the wait for the output of a killed program, which a
@@ -62,18 +59,14 @@ func (s *Server) run(ctx context.Context, t tool) (out, complaints string, err e
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
-	sig := syscall.SIGKILL
-	if t.grace > 0 {
-		sig = syscall.SIGTERM
-	}
-	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, sig) }
-	cmd.WaitDelay = t.grace + pipeWait
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
+	cmd.WaitDelay = pipeWait
 	// The death signal is tied to the thread that starts the program.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	err = cmd.Run()
 	if cmd.Process != nil && ctx.Err() != nil {
-		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) // what ignored SIGTERM; gone is fine
+		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) // what it had started; gone is fine
 	}
 	out, complaints = stdout.String(), stderr.String()
 	if err == nil {
