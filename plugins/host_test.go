@@ -6,7 +6,6 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -136,14 +135,16 @@ func TestNothingWaitsForPlugins(t *testing.T) {
 	hangs, _ := marked(t, "hangs")
 	silent := self(t, "silent")
 	h, _ := newTestHost(t, nil, hangs, silent, self(t, "exits"), self(t, "garbage"))
-	var slowest atomic.Int64
+	slowest := time.Duration(0)
 	for i := range 100 {
 		began := time.Now()
 		h.Event(role("on_start", cluster.RoleReplica, cluster.Epoch(i)))
 		h.Route(cluster.Route{Epoch: cluster.Epoch(i)})
-		slowest.Store(max(slowest.Load(), int64(time.Since(began))))
+		slowest = max(slowest, time.Since(began))
 	}
-	if got := time.Duration(slowest.Load()); got > 100*time.Millisecond {
-		t.Errorf("an event took %v", got)
+	// Whoever waited for one of them would wait for ten seconds and more; a busy
+	// machine takes its own time.
+	if slowest > 2*time.Second {
+		t.Errorf("an event took %v", slowest)
 	}
 }
