@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -15,19 +16,31 @@ import (
 // A loop that turns, then hangs, then is stopped.
 func TestServiceManagerHearsOfTheLoopOnly(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
+		var mu sync.Mutex // of said and now
 		var said []string
-		m := &serviceManager{rounds: make(chan struct{}, 1), alive: 60 * time.Second, say: func(s string) { said = append(said, s) }}
+		say := func(s string) {
+			mu.Lock()
+			defer mu.Unlock()
+			said = append(said, s)
+		}
+		m := &serviceManager{rounds: make(chan struct{}, 1), alive: 60 * time.Second, say: say}
 		now := &cluster.NodeStatus{Role: cluster.RoleReplica, Instance: cluster.Instance{State: cluster.StateRunning, Timeline: 3}}
 		ctx, cancel := context.WithCancel(t.Context())
 		stopping := make(chan struct{})
 		done := make(chan struct{})
 		go func() {
 			defer close(done)
-			m.run(ctx, stopping, func() *cluster.NodeStatus { return now })
+			m.run(ctx, stopping, func() *cluster.NodeStatus {
+				mu.Lock()
+				defer mu.Unlock()
+				return now
+			})
 		}()
 		expect := func(step string, want ...string) {
 			t.Helper()
 			synctest.Wait()
+			mu.Lock()
+			defer mu.Unlock()
 			if got := strings.Join(said, "|"); got != strings.Join(want, "|") {
 				t.Errorf("%s: said %q, want %q", step, got, want)
 			}
@@ -42,7 +55,9 @@ func TestServiceManagerHearsOfTheLoopOnly(t *testing.T) {
 		time.Sleep(7 * time.Second)
 		m.turned()
 		expect("another, later", "WATCHDOG=1")
+		mu.Lock()
 		now = &cluster.NodeStatus{Role: cluster.RolePrimary, Instance: now.Instance, Job: "promote", Settings: cluster.Settings{Pause: true}}
+		mu.Unlock()
 		m.turned()
 		expect("another role", "STATUS=primary, PostgreSQL running, timeline 3, promote, paused")
 		time.Sleep(time.Hour)
