@@ -89,7 +89,7 @@ func (s *story) countCrash(now lease.Instant) string {
 	}
 	if n := len(s.crashes); n >= crashLoop {
 		s.in.cause = record.CauseCrashLoop
-		return fmt.Sprintf("%s, for the %dth time in %v", what, n, crashWindow)
+		return fmt.Sprintf("%s, %d times within %v", what, n, crashWindow)
 	}
 	return what
 }
