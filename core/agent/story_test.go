@@ -470,3 +470,18 @@ func TestAnAgentThatIsToldToEndTells(t *testing.T) {
 type untouched struct{ Postgres }
 
 func (untouched) Wants(*cluster.Upstream) bool { return false }
+
+func TestCrashesOfOneIncidentAreCounted(t *testing.T) {
+	k := newTeller(t, "a", nil)
+	k.turn(0, nil, waits("lead"))
+	for range 3 {
+		k.turn(time.Second, func(v *decide.View) { v.Instance, v.Job = cluster.Instance{Timeline: 1}, nil }, decide.Decision{Verb: decide.StartPrimary, Rule: "leader-crashed-restart"})
+		k.turn(time.Second, func(v *decide.View) { // up, and the job has not ended yet
+			v.Instance, v.Job = cluster.Instance{Running: true, Ready: true, Timeline: 1}, &decide.Job{Kind: "start primary"}
+		}, waits("job"))
+	}
+	k.turn(time.Second, func(v *decide.View) { v.Job = nil }, waits("lead"))
+	if s := k.story(); s.Cause != record.CauseCrashLoop || s.Kind != record.Restart || len(s.Phases) != 4 {
+		t.Errorf("got %+v", s)
+	}
+}

@@ -17,11 +17,17 @@ import (
 func (s *story) begin(v decide.View, d decide.Decision) {
 	seen := v.StoreErr == "" && v.Cluster != nil
 	busy := s.in != nil && (s.in.epoch == s.epoch || s.in.open)
+	crashed := s.led && s.primary && !v.Instance.Running && v.Lease.Held() && !s.a.s.job.replaces()
 	switch {
 	case s.led && s.looked != 0 && v.Now.Sub(s.looked) > stallAfter && (!v.Lease.Held() || !v.Instance.Running):
 		s.beginStalled(v, d)
 	case busy && s.in.epoch == s.epoch:
-	case s.led && s.primary && !v.Instance.Running && v.Lease.Held() && !s.a.s.job.replaces():
+		if crashed && s.in.open && s.in.cause == record.CauseCrash { // before it was known that it is back
+			p := s.phase(record.Detect, v.Now, d)
+			p.e.Reason, p.e.Cause = s.countCrash(v.Now), s.in.cause
+			p.close(v.Now, nil)
+		}
+	case crashed:
 		s.beginCrash(v, d)
 	case s.led && ends(d.Verb):
 		s.beginOwnEnd(v, d)
@@ -54,14 +60,7 @@ const (
 func (s *story) beginCrash(v decide.View, d decide.Decision) {
 	in := s.open(v, s.epoch, s.a.o.Name, v.Now)
 	in.open, in.cause = true, record.CauseCrash
-	reason := "PostgreSQL of the leader went down by itself"
-	s.crashes = append(s.crashes, v.Now)
-	for len(s.crashes) > 0 && v.Now.Sub(s.crashes[0]) > crashWindow {
-		s.crashes = s.crashes[1:]
-	}
-	if n := len(s.crashes); n >= crashLoop {
-		in.cause, reason = record.CauseCrashLoop, fmt.Sprintf("PostgreSQL of the leader went down by itself, for the %dth time in %v", n, crashWindow)
-	}
+	reason := s.countCrash(v.Now)
 	if s.a.o.Evidence == nil {
 		s.detected(v, d, reason)
 		return
@@ -79,6 +78,20 @@ func (s *story) beginCrash(v decide.View, d decide.Decision) {
 		}
 		p.close(v.Now, nil)
 	}()
+}
+
+// countCrash says what has happened, and makes many crashes a loop.
+func (s *story) countCrash(now lease.Instant) string {
+	const what = "PostgreSQL of the leader went down by itself"
+	s.crashes = append(s.crashes, now)
+	for len(s.crashes) > 0 && now.Sub(s.crashes[0]) > crashWindow {
+		s.crashes = s.crashes[1:]
+	}
+	if n := len(s.crashes); n >= crashLoop {
+		s.in.cause = record.CauseCrashLoop
+		return fmt.Sprintf("%s, %d times within %v", what, n, crashWindow)
+	}
+	return what
 }
 
 // detected writes the phase Detect up to now, with what is known of the cause.
