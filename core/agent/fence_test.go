@@ -76,12 +76,12 @@ func TestASpentSessionIsLeft(t *testing.T) {
 		writable, paused   bool
 		abandoned, dropped bool
 	}{
-		"nothing was killed":        {0, true, false, false, false},
-		"an earlier session":        {4, true, false, false, false},
-		"this one":                  {5, false, false, false, true},
-		"PostgreSQL may still run":  {5, true, false, true, false},
-		"in pause too":              {5, false, true, false, true},
-		"in pause nothing stops":    {5, true, true, false, false},
+		"nothing was killed":       {0, true, false, false, false},
+		"an earlier session":       {4, true, false, false, false},
+		"this one":                 {5, false, false, false, true},
+		"PostgreSQL may still run": {5, true, false, true, false},
+		"in pause too":             {5, false, true, false, true},
+		"in pause nothing stops":   {5, true, true, false, false},
 	} {
 		store := &sessionStore{session: 5}
 		a := testAgent(store, nil)
