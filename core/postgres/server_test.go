@@ -128,7 +128,7 @@ func TestBootstrapCreatesRoles(t *testing.T) {
 	out := filepath.Join(filepath.Dir(cfg.DataDir), "said")
 	script := filepath.Join(filepath.Dir(cfg.DataDir), "script")
 	must(t, os.WriteFile(script, []byte("#!/bin/sh\n"+cfg.BinDir+"/psql -Atc \"SELECT count(*) FROM pg_roles WHERE rolname = 'replicator'\" \"$1\" > "+out+"\n"), 0o755))
-	s.bootstrap.PostBootstrap = script
+	s.bootstrap.PostBootstrap, s.site = script, commands{}
 	must(t, s.Initdb(ctx))
 	must(t, s.Start(ctx, cluster.StartOptions{}))
 	must(t, s.PostBootstrap(ctx))
