@@ -115,10 +115,11 @@ func (i *inspector) all(ctx context.Context) error {
 	return nil
 }
 
-// parameters are those that somebody set for this server.
+// parameters are those that somebody set for this server. A text is taken as
+// it was set: archive_command shows as "(disabled)" while archive_mode is off.
 func (i *inspector) parameters(ctx context.Context) error {
 	rows, err := i.db.QueryContext(ctx, `SELECT name,
- CASE WHEN vartype = 'string' THEN setting ELSE current_setting(name) END FROM pg_catalog.pg_settings
+ CASE WHEN vartype = 'string' THEN coalesce(reset_val, setting) ELSE current_setting(name) END FROM pg_catalog.pg_settings
 WHERE context <> 'internal' AND source IN ('configuration file', 'command line', 'environment variable') ORDER BY name`)
 	if err != nil {
 		return err
