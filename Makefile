@@ -16,7 +16,7 @@ LDFLAGS  = -s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT) -X main.dat
 GOBUILD  = CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)'
 
 .DEFAULT_GOAL := build
-.PHONY: build deps test-deps test unit sim e2e chaos sync-rounds mutants lint fmt fuzz bench demo demo-down clean help bench-rest rest-diff man packages proto proto-check plugin-new test-packages session causes jaeger config-diff
+.PHONY: build deps test-deps test unit sim e2e chaos sync-rounds mutants lint fmt fuzz bench demo demo-down clean help bench-rest rest-diff man packages proto proto-check plugin-new test-packages causes jaeger config-diff
 
 build: ## build bin/pgregent and bin/pgregentctl
 	$(GOBUILD) -o bin/pgregent ./cmd/pgregent
@@ -65,10 +65,6 @@ chaos: test-deps ## the fault-injection campaign on own network namespaces
 
 sync-rounds: test-deps ## kill the leader's node five times in a row in each synchronous mode
 	PGREGENT_SYNC_ROUNDS=5 $(GO) test -race -count=1 -timeout 30m -v -run TestSynchronousModeLosesNothing ./test/e2e
-
-session: test-deps ## play a session with pgregentctl in tmux and write what the screen shows to its test data
-	mkdir -p cmd/pgregentctl/testdata/session
-	PGREGENT_SESSION=$(CURDIR)/cmd/pgregentctl/testdata/session $(GO) test -count=1 -timeout 20m -v -run TestSession ./test/e2e
 
 causes: test-deps ## eleven kinds of fault, one after another: the record of failovers must name each
 	PGREGENT_CAUSES=all $(GO) test -race -count=1 -timeout 30m -v -run TestTheRecordNamesTheCause ./test/e2e
