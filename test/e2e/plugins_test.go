@@ -14,15 +14,15 @@ import (
 	"github.com/pgregent/pgregent/test/lab"
 )
 
-// recorder is a script that writes down how it was called.
+// recorder is a script that writes down how it was called: the call last and
+// at once, so that whoever sees it finds the rest complete.
 const recorder = `#!/bin/sh
-{
-  printf '%s' "$(basename "$0")"
-  for a in "$@"; do printf ' [%s]' "$a"; done
-  echo
-} >>"$(dirname "$0")/calls"
-env | sort >"$(dirname "$0")/env.$(basename "$0")"
-umask >"$(dirname "$0")/umask"
+dir=$(dirname "$0") name=$(basename "$0")
+env | sort >"$dir/new.$name.$$" && mv "$dir/new.$name.$$" "$dir/env.$name"
+umask >"$dir/umask.$$" && mv "$dir/umask.$$" "$dir/umask"
+call=$name
+for a in "$@"; do call="$call [$a]"; done
+printf '%s\n' "$call" >>"$dir/calls"
 `
 
 // scripts makes a directory with recording scripts of those names, readable
