@@ -319,6 +319,14 @@ func standbyCases() []testCase {
 			v.Cluster.Status = cluster.Status{Optime: 5001, Released: 6}
 			v.Peers = []Peer{{Name: "b", Err: "no answer"}, peer("c", 5000)}
 		}, Acquire, "race", ""},
+		{"lock free: what lies behind the fork does not make up for lag", standbyOf, func(v *View) {
+			free(v)
+			v.Cluster.History, v.Cluster.Status.Optime = cluster.History{{Timeline: 1, LSN: 4000}}, 4001+1<<20
+		}, Wait, "race-lag", "at 0/FA0"},
+		{"lock free: not yet at the fork", standbyOf, func(v *View) {
+			free(v)
+			v.Cluster.History, v.Cluster.Status.Optime = cluster.History{{Timeline: 1, LSN: 6000}}, 5000+1<<20
+		}, AskPeers, "race-ask", ""},
 		{"lock free: lag one byte over the limit", standbyOf, func(v *View) { free(v); v.Cluster.Status.Optime = 5001 + 1<<20 }, Wait, "race-lag", ""},
 		{"lock free: old timeline, check_timeline", standbyOf, func(v *View) {
 			free(v)

@@ -105,11 +105,11 @@ func raceRules() []Rule {
 			Doc:  "The lock is free, but this node is further behind than maximum_lag_on_failover, and no operator asked for a failover.",
 			When: func(v View) bool {
 				_, requested := v.election()
-				return racing(v) && !requested && v.Instance.Position()+v.Settings.MaximumLagOnFailover < v.Cluster.Status.Optime
+				return racing(v) && !requested && v.shared()+v.Settings.MaximumLagOnFailover < v.Cluster.Status.Optime
 			},
 			Then: func(v View) Decision {
 				return Decision{Verb: Wait, Again: raceAgain, Reason: fmt.Sprintf("not the healthiest: at %v, the leader was at %v, more than %d bytes ahead",
-					v.Instance.Position(), v.Cluster.Status.Optime, v.Settings.MaximumLagOnFailover)}
+					v.shared(), v.Cluster.Status.Optime, v.Settings.MaximumLagOnFailover)}
 			},
 		},
 		{
@@ -294,6 +294,22 @@ func stalledRules() []Rule {
 			},
 		},
 	}
+}
+
+// shared is this node's position on the cluster's history: what it has on its
+// own timeline behind the place where the cluster left that timeline is
+// nobody's log any more, and does not make up for lag.
+func (v View) shared() cluster.LSN {
+	at := v.Instance.Position()
+	if v.standbyCluster() {
+		return at
+	}
+	for _, row := range v.Cluster.History {
+		if row.Timeline >= v.Instance.Timeline {
+			return min(at, row.LSN)
+		}
+	}
+	return at
 }
 
 // complete reports that this node has all of the log that the last leader
