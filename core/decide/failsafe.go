@@ -52,8 +52,12 @@ func (v View) promisedTo() *cluster.Upstream {
 
 // unlisted reports that the last leader did not know this node when it noted
 // whom it has to ask: it may be primary without this node's promise.
-func (v View) unlisted() bool {
-	return v.Settings.FailsafeMode && v.Cluster != nil && len(v.Cluster.Failsafe) > 0 && v.Cluster.Failsafe[v.Self] == ""
+func (v View) unlisted() bool { return v.lists() && v.Cluster.Failsafe[v.Self] == "" }
+
+// lists reports that the last leader noted whom it has to ask: nobody else may
+// lead.
+func (v View) lists() bool {
+	return v.Settings.FailsafeMode && v.Cluster != nil && len(v.Cluster.Failsafe) > 0
 }
 
 func failsafeRules() []Rule {

@@ -70,6 +70,16 @@ func failsafeCases() []testCase {
 			free(v)
 			v.Settings.FailsafeMode, v.Cluster.Failsafe = true, map[string]string{"b": "u"}
 		}, Wait, "failsafe-unlisted", ""},
+		{"lock free, a peer that is not in the failsafe key is ahead", standbyOf, func(v *View) {
+			free(v)
+			v.Settings.FailsafeMode, v.Cluster.Failsafe = true, map[string]string{"a": "u", "b": "u"}
+			v.Peers = []Peer{peer("c", 5001)}
+		}, Acquire, "race", ""},
+		{"lock free, a peer of the failsafe key is ahead", standbyOf, func(v *View) {
+			free(v)
+			v.Settings.FailsafeMode, v.Cluster.Failsafe = true, map[string]string{"a": "u", "b": "u", "c": "u"}
+			v.Peers = []Peer{peer("c", 5001)}
+		}, Wait, "race", "ahead"},
 		{"lock free, not in the key, but failsafe_mode is off", standbyOf, func(v *View) { free(v); v.Cluster.Failsafe = map[string]string{"b": "u"} }, AskPeers, "race-ask", ""},
 		{"lock free, the failsafe key is empty", standbyOf, func(v *View) { free(v); v.Settings.FailsafeMode = true }, AskPeers, "race-ask", ""},
 	}
