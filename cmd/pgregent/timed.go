@@ -16,6 +16,14 @@ type timedStore struct {
 	m *observability.Phases
 }
 
+// timed measures one operation.
+func (s timedStore) timed(operation string, f func() error) error {
+	begin := time.Now()
+	err := f()
+	s.m.Store(operation, time.Since(begin), err)
+	return err
+}
+
 // Load measures reading the view; most reads are from memory.
 func (s timedStore) Load(ctx context.Context) (*cluster.Cluster, error) {
 	begin := time.Now()
@@ -34,34 +42,22 @@ func (s timedStore) Acquire(ctx context.Context, view *cluster.Cluster) (bool, e
 
 // Release measures giving the lock up.
 func (s timedStore) Release(ctx context.Context, status cluster.Status) error {
-	begin := time.Now()
-	err := s.Store.Release(ctx, status)
-	s.m.Store("release", time.Since(begin), err)
-	return err
+	return s.timed("release", func() error { return s.Store.Release(ctx, status) })
 }
 
 // SetMember measures writing the member key.
 func (s timedStore) SetMember(ctx context.Context, d cluster.MemberData) error {
-	begin := time.Now()
-	err := s.Store.SetMember(ctx, d)
-	s.m.Store("set member", time.Since(begin), err)
-	return err
+	return s.timed("set member", func() error { return s.Store.SetMember(ctx, d) })
 }
 
 // SetStatus measures writing the status key.
 func (s timedStore) SetStatus(ctx context.Context, status cluster.Status) error {
-	begin := time.Now()
-	err := s.Store.SetStatus(ctx, status)
-	s.m.Store("set status", time.Since(begin), err)
-	return err
+	return s.timed("set status", func() error { return s.Store.SetStatus(ctx, status) })
 }
 
 // SetHistory measures writing the history.
 func (s timedStore) SetHistory(ctx context.Context, h cluster.History) error {
-	begin := time.Now()
-	err := s.Store.SetHistory(ctx, h)
-	s.m.Store("set history", time.Since(begin), err)
-	return err
+	return s.timed("set history", func() error { return s.Store.SetHistory(ctx, h) })
 }
 
 // timedPostgres measures what the loop and a promotion wait for.
@@ -70,26 +66,23 @@ type timedPostgres struct {
 	m *observability.Phases
 }
 
+// took measures one call, which began then.
+func (p timedPostgres) took(call string, begin time.Time) { p.m.Postgres(call, time.Since(begin)) }
+
 // Observe measures one look at the server, the status query included.
 func (p timedPostgres) Observe(ctx context.Context) cluster.Instance {
-	begin := time.Now()
-	i := p.Server.Observe(ctx)
-	p.m.Postgres("observe", time.Since(begin))
-	return i
+	defer p.took("observe", time.Now())
+	return p.Server.Observe(ctx)
 }
 
 // Checkpoint measures a checkpoint.
 func (p timedPostgres) Checkpoint(ctx context.Context) error {
-	begin := time.Now()
-	err := p.Server.Checkpoint(ctx)
-	p.m.Postgres("checkpoint", time.Since(begin))
-	return err
+	defer p.took("checkpoint", time.Now())
+	return p.Server.Checkpoint(ctx)
 }
 
 // Promote measures a promotion.
 func (p timedPostgres) Promote(ctx context.Context) error {
-	begin := time.Now()
-	err := p.Server.Promote(ctx)
-	p.m.Postgres("promote", time.Since(begin))
-	return err
+	defer p.took("promote", time.Now())
+	return p.Server.Promote(ctx)
 }
