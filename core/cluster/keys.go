@@ -89,7 +89,7 @@ func ParseFailover(text []byte, version int32) Failover {
 	f.Leader, _ = o.Get("leader").(string)
 	f.Candidate, _ = o.Get("member").(string)
 	f.TraceParent, _ = o.Get("traceparent").(string)
-	if v := o.Get("scheduled_at"); truthy(v) {
+	if v := o.Get("scheduled_at"); Truthy(v) {
 		at, err := ParseTime(Text(v))
 		if err != nil {
 			return Failover{Version: version, Exists: true, Problem: "scheduled_at " + strconv.Quote(Text(v)) + " is not an ISO 8601 time with offset"}

@@ -150,7 +150,7 @@ func ParseMember(name string, text []byte) Member {
 // write in its place, with libpq's defaults; "" without a host.
 func urlOfKeywords(kw *Object) string {
 	text := func(key, otherwise string) string {
-		if v := kw.Get(key); truthy(v) {
+		if v := kw.Get(key); Truthy(v) {
 			return Text(v)
 		}
 		return otherwise

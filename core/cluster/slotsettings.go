@@ -20,7 +20,7 @@ func (p *settingsParser) slotSettings() *SlotSettings {
 	standby := IsStandbyCluster(p.o)
 	for _, key := range []string{"permanent_replication_slots", "permanent_slots", "slots"} {
 		v := p.o.Get(key)
-		if !truthy(v) {
+		if !Truthy(v) {
 			continue
 		}
 		o, ok := v.(*Object)
@@ -61,7 +61,7 @@ func permanentSlot(name string, v any) (slot PermanentSlot, why string) {
 		return slot, "must be a map or null"
 	}
 	text := func(key string) string {
-		if v := o.Get(key); truthy(v) {
+		if v := o.Get(key); Truthy(v) {
 			return Text(v)
 		}
 		return ""
@@ -88,7 +88,7 @@ func permanentSlot(name string, v any) (slot PermanentSlot, why string) {
 // ignoredSlots reads ignore_slots.
 func (p *settingsParser) ignoredSlots() []SlotMatch {
 	v := p.o.Get("ignore_slots")
-	if !truthy(v) {
+	if !Truthy(v) {
 		return nil
 	}
 	list, ok := v.([]any)

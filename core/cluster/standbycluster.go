@@ -30,7 +30,7 @@ type StandbyCluster struct {
 // restore_command has a value.
 func IsStandbyCluster(config *Object) bool {
 	o := config.Object("standby_cluster")
-	return truthy(o.Get("host")) || truthy(o.Get("port")) || truthy(o.Get("restore_command"))
+	return Truthy(o.Get("host")) || Truthy(o.Get("port")) || Truthy(o.Get("restore_command"))
 }
 
 // ParseStandbyCluster reads the section; nil if it is not in force.
@@ -40,7 +40,7 @@ func ParseStandbyCluster(config *Object) *StandbyCluster {
 	}
 	o := config.Object("standby_cluster")
 	text := func(key string) string {
-		if v := o.Get(key); truthy(v) {
+		if v := o.Get(key); Truthy(v) {
 			return strings.TrimSpace(Text(v))
 		}
 		return ""
@@ -67,7 +67,7 @@ func ParseStandbyCluster(config *Object) *StandbyCluster {
 func listed(v any) string {
 	items, isList := v.([]any)
 	if !isList {
-		if !truthy(v) {
+		if !Truthy(v) {
 			return ""
 		}
 		items = []any{v}

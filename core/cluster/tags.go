@@ -51,7 +51,7 @@ func (t Tags) NoStream() bool { return t.boolTag("nostream") }
 
 // CloneFrom reports that new replicas should be copied from this member.
 // Any value that is not empty, zero or false counts, also the text "false".
-func (t Tags) CloneFrom() bool { return truthy(t.o.Get("clonefrom")) }
+func (t Tags) CloneFrom() bool { return Truthy(t.o.Get("clonefrom")) }
 
 // ReplicateFrom names the member to stream from; "" means the leader.
 func (t Tags) ReplicateFrom() string {
@@ -67,15 +67,15 @@ func (t Tags) Published() Tags {
 	for k, v := range t.o.All() {
 		switch k {
 		case "clonefrom", "noloadbalance", "nostream":
-			if !truthy(v) {
+			if !Truthy(v) {
 				continue
 			}
 		case "nofailover":
-			if !truthy(v) && !t.o.Has("failover_priority") {
+			if !Truthy(v) && !t.o.Has("failover_priority") {
 				continue
 			}
 		case "nosync":
-			if !truthy(v) && !t.o.Has("sync_priority") {
+			if !Truthy(v) && !t.o.Has("sync_priority") {
 				continue
 			}
 		}
@@ -119,7 +119,8 @@ func (t Tags) intTag(key string, otherwise int) int {
 	return otherwise
 }
 
-func truthy(v any) bool {
+// Truthy is what counts as true, as in Patroni, where anything may be written.
+func Truthy(v any) bool {
 	switch v := v.(type) {
 	case nil:
 		return false

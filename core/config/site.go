@@ -108,7 +108,7 @@ func (s Site) Method(name string) Method {
 // method reads the section of one method.
 func method(name string, o *cluster.Object) Method {
 	flag := func(keys ...string) bool {
-		return slices.ContainsFunc(keys, func(k string) bool { return truthy(o.Get(k)) })
+		return slices.ContainsFunc(keys, func(k string) bool { return cluster.Truthy(o.Get(k)) })
 	}
 	m := Method{
 		Name: name, KeepData: flag("keep_data"), NoLeader: flag("no_leader", "no_master"), NoParams: flag("no_params"),
@@ -122,23 +122,6 @@ func method(name string, o *cluster.Object) Method {
 		}
 	}
 	return m
-}
-
-// truthy is what counts as true where anything may be written.
-func truthy(v any) bool {
-	switch v := v.(type) {
-	case nil:
-		return false
-	case bool:
-		return v
-	case string:
-		return v != ""
-	case []any:
-		return len(v) > 0
-	case *cluster.Object:
-		return v.Len() > 0
-	}
-	return cluster.Text(v) != "0"
 }
 
 // notPassed are keys of a bootstrap method that its command does not get.
@@ -160,7 +143,7 @@ func (d *document) bootstrapMethod(o *cluster.Object) *Method {
 		d.report(Warning, "bootstrap."+name, nil, "has no command; initdb is used")
 		return nil
 	}
-	m.KeepRecovery = truthy(section.Get("keep_existing_recovery_conf"))
+	m.KeepRecovery = cluster.Truthy(section.Get("keep_existing_recovery_conf"))
 	for k, v := range section.Object("recovery_conf").All() {
 		m.Recovery = append(m.Recovery, Parameter{Name: k, Value: cluster.Text(v)})
 	}
