@@ -24,21 +24,8 @@ var _ agent.Store = (*Store)(nil)
 // shared is the server of all tests that do not hurt it.
 var shared *zktest.Server
 
-func TestMain(m *testing.M) { os.Exit(run(m)) }
-
-func run(m *testing.M) int {
-	dir, err := os.MkdirTemp("", "zkdcs")
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	defer os.RemoveAll(dir)
-	if shared, err = zktest.Launch(context.Background(), zktest.Config{Dir: dir}); err != nil {
-		fmt.Fprintln(os.Stderr, "start ZooKeeper:", err)
-		return 1
-	}
-	defer shared.Kill()
-	return m.Run()
+func TestMain(m *testing.M) {
+	os.Exit(zktest.RunShared(m.Run, func(s *zktest.Server) { shared = s }))
 }
 
 const tick = 500 * time.Millisecond
