@@ -3,6 +3,7 @@
 GOFUMPT     = mvdan.cc/gofumpt@v0.12.0
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 NFPM        = github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.45.0
+GOTESTSUM   = gotest.tools/gotestsum@v1.13.0
 PROTOC_GEN_GO      = google.golang.org/protobuf/cmd/protoc-gen-go@v1.36.12
 PROTOC_GEN_GO_GRPC = google.golang.org/grpc/cmd/protoc-gen-go-grpc@v1.6.2
 
@@ -39,11 +40,13 @@ test-deps:
 
 # Packages run two at a time, but whole clusters on their own, two at a time in
 # test/e2e: a test mostly waits for servers. The faults of test/chaos come one
-# after the other.
+# after the other. What fails is run once more: test/README.md tells why.
+TESTSUM = $(GO) run $(GOTESTSUM) --format pkgname --hide-summary=skipped --rerun-fails=1 --rerun-fails-max-failures=3 --rerun-fails-report=bin/flaky.txt
 test: test-deps ## all tests with the race detector, then the simulation at full speed
 	$(GO) vet ./...
-	$(GO) test -race -shuffle=on -count=1 -p 2 -timeout 45m $$($(GO) list ./... | grep -vE '/test/(chaos|conformance|e2e)$$')
-	$(GO) test -race -shuffle=on -count=1 -p 1 -parallel 2 -timeout 45m ./test/e2e ./test/chaos ./test/conformance
+	mkdir -p bin
+	$(TESTSUM) --packages="$$($(GO) list ./... | grep -vE '/test/(chaos|conformance|e2e)$$' | tr '\n' ' ')" -- -race -shuffle=on -count=1 -p 2 -timeout 45m
+	$(TESTSUM) --packages="./test/e2e ./test/chaos ./test/conformance" -- -race -shuffle=on -count=1 -p 1 -parallel 2 -timeout 45m
 	$(GO) test -count=1 ./test/sim
 
 unit: ## the tests that need no server

@@ -24,6 +24,15 @@ primary_stop_timeout: 4
 	})
 	r.leader.MustExec("SELECT pg_switch_wal()") // there is something to archive
 	old := r.leader
+	r.Wait(20*time.Second, "the synchronous standby to have the whole segment", func() string {
+		// A candidate may be maximum_lag_on_failover behind, and a switched
+		// segment is longer than that.
+		text, err := old.Query("SELECT count(*) FROM pg_stat_replication WHERE sync_state = 'sync' AND pg_wal_lsn_diff(pg_current_wal_lsn(), flush_lsn) < 1000000")
+		if err != nil || text != "1" {
+			return fmt.Sprint(text, err)
+		}
+		return ""
+	})
 	post(t, old, "/switchover", fmt.Sprintf(`{"leader": %q}`, old.Name), 200)
 	if leader := r.recoveredLeader(60 * time.Second); leader == old {
 		t.Error("the leader did not change")

@@ -226,11 +226,10 @@ func missingSpans(sink *otlp.Sink, s record.Story) string {
 
 func TestALostNodeIsOneTrace(t *testing.T) {
 	r, sink := traced(t, traceDCS)
-	old := r.leader
+	old, survivor := r.leader, r.Standbys()[0]
 	r.from = time.Now()
 	old.KillAll()
 	r.writer.AwaitMore(20, 60*time.Second)
-	survivor := r.Standbys()[0]
 	s := r.story(survivor, record.Failover, toldBy(2))
 	if s.Cause != record.CauseNodeLost || !s.Guess || s.Old != old.Name {
 		t.Errorf("got %+v", s)
