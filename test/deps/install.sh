@@ -68,7 +68,7 @@ missing() {
 	[ "$with_patroni" = no ] || has_patroni || echo patroni
 	[ "$with_wrk" = no ] || have wrk || echo wrk
 	if [ "$with_packaging" = yes ]; then
-		for program in lintian rpm debsig-verify debootstrap gpg shellcheck; do
+		for program in lintian rpmlint rpm debsig-verify debootstrap gpg shellcheck; do
 			have "$program" || echo "$program"
 		done
 	fi

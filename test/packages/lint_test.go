@@ -1,6 +1,8 @@
 package packages
 
 import (
+	"os/exec"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -15,6 +17,28 @@ func TestLintianIsSilent(t *testing.T) {
 			if regexp.MustCompile("^[EW]:").MatchString(line) {
 				t.Errorf("%s: %s", arch, line)
 			}
+		}
+	}
+}
+
+// rpmlint unpacks with cpio, to where the names in the archive say: it must
+// not have the right to.
+func TestRpmlintIsSilent(t *testing.T) {
+	full(t)
+	if _, err := exec.LookPath("rpmlint"); err != nil {
+		t.Skip("no rpmlint")
+	}
+	dist := build(t, "v0.1.0", "first", "ARCHES=amd64 arm64")
+	for _, arch := range []string{"x86_64", "aarch64"} {
+		dir := t.TempDir()
+		rpm := filepath.Join(dir, "pgregent."+arch+".rpm")
+		run(t, nil, "cp", one(t, dist, "*."+arch+".rpm"), rpm)
+		run(t, nil, "cp", repository+"/packaging/rpmlint.toml", dir)
+		run(t, nil, "chown", "-R", "nobody", filepath.Dir(dir))
+		out, err := try([]string{"HOME=" + dir}, "setpriv", "--reuid=nobody", "--clear-groups", "--regid=nogroup",
+			"rpmlint", "-c", filepath.Join(dir, "rpmlint.toml"), rpm)
+		if err != nil || !strings.Contains(out, "packages: 1") || !strings.Contains(out, " 0 errors, 0 warnings") {
+			t.Errorf("%s: %v\n%s", arch, err, out)
 		}
 	}
 }
