@@ -106,7 +106,7 @@ func (w *world) checkBereft(n *node) {
 	if w.rogue || b == nil || b == n {
 		return
 	}
-	if w.within(b) && b.pg.primary() && !b.pg.hung {
+	if w.within(b) && b.pg.primary() && b.pg.open() && !b.pg.hung {
 		w.violated("I1: %s took the lock while %s, which somebody has taken it from, accepts writes", n.name, b.name)
 	}
 	w.reign.forced = true // what is confirmed beside it may be lost

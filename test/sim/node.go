@@ -46,6 +46,7 @@ type node struct {
 		promiseFor    time.Duration
 		promiseBoot   int
 		dynamic       *cluster.Object
+		members       []cluster.Member
 		bootstrapping bool
 	}
 }
@@ -178,6 +179,7 @@ func (n *node) start() {
 		BootstrapConfig: n.w.setup.Config, Settings: cluster.ParseSettings,
 		Interrupted: interrupted, Bootstrapping: p.setBootstrapping,
 		CachedConfig: cached, SaveConfig: p.saveConfig,
+		CachedMembers: n.disk.members, SaveMembers: p.saveMembers,
 		Fence: p.fence, FenceRequired: true,
 		Promised: promised, SavePromise: p.savePromise,
 		Clock: p.clock, Wall: p.wall, Tags: n.tags, Store: p.store, Postgres: &pgPort{p: p, pg: n.pg}, Peers: &peers{p: p}, Logger: p.log,
@@ -347,6 +349,12 @@ func (p *process) setBootstrapping(now bool) error {
 func (p *process) saveConfig(o *cluster.Object) {
 	if p.gate() {
 		p.n.w.locked(func() { p.n.disk.dynamic = o })
+	}
+}
+
+func (p *process) saveMembers(list []cluster.Member) {
+	if p.gate() {
+		p.n.w.locked(func() { p.n.disk.members = list })
 	}
 }
 

@@ -380,6 +380,7 @@ func (pg *postgres) observe() cluster.Instance {
 		return in
 	}
 	in.Ready, in.Standby = true, pg.recovering
+	in.History, in.CheckpointTimeline = pg.at.history(), pg.checkpointed
 	in.SyncNames, in.SyncCommit, in.SyncManaged = pg.names.String(), "on", pg.managed
 	if !pg.recovering {
 		in.WriteLSN, in.Replication = pg.at.lsn, pg.senders()
