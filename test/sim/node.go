@@ -36,6 +36,8 @@ type node struct {
 	lived []chan struct{} // one for each life, closed when it has ended
 	// stopped means that nobody starts the agent.
 	stopped bool
+	// lax means that nobody stops PostgreSQL because of a pause.
+	lax bool
 	// spare is until when this node's agent and fence are not hurt both.
 	spare time.Duration
 
@@ -109,6 +111,10 @@ type process struct {
 	frozen chan struct{} // closed when it goes on; nil: it runs
 	// stopping means that it was asked to end.
 	stopping bool
+	// paused means that the newest configuration that it has read says so;
+	// thawed is when it last went on after it had stood still.
+	paused bool
+	thawed time.Duration
 }
 
 // gate holds a frozen process up. It reports false to a dead one, which must
@@ -203,7 +209,7 @@ func (p *process) live(o agent.Options) {
 	stored := make(chan struct{})
 	go func() { p.store.run(edges); close(stored) }()
 	err := a.Run(ctx)
-	if err == nil && p.gate() {
+	if err == nil && p.gate() && !a.Status().Settings.Pause { // else it is for the next start
 		p.store.close()
 	}
 	stopEdges()
@@ -259,7 +265,7 @@ func (p *process) freeze() {
 func (p *process) thaw() {
 	if p.frozen != nil {
 		close(p.frozen)
-		p.frozen = nil
+		p.frozen, p.thawed = nil, p.n.w.now()
 		if !p.dead {
 			p.n.w.note(p.n.name, "agent goes on")
 		}

@@ -103,6 +103,7 @@ func (pg *postgres) update() {
 			pg.w.note(pg.n.name, "PostgreSQL accepts no writes any more, at %v", pg.at.lsn)
 			if !pg.n.suspended { // it is over, not only held up
 				pg.w.restored(pg.n)
+				pg.n.lax = pg.n.proc != nil && pg.n.proc.paused
 			}
 		}
 	}
