@@ -172,6 +172,7 @@ func (n *node) agentOptions(local *config.Local, pg config.Postgres, cached *clu
 	settings, _ := local.Settings(cached)
 	o.Watchdog, o.WatchdogRequired = newWatchdog(local.Watchdog, n.log), local.Watchdog.Mode == config.WatchdogRequired
 	o.Promised, o.SavePromise = n.dir.loadPromise(lease.Now(), settings.TTL), n.dir.savePromise
+	o.CachedMembers, o.SaveMembers = n.dir.loadMembers(), n.saveMembers
 	o.Site, o.PrePromote, o.Reloads = n.host, n.postgres.PrePromote, n.postgres.Reloads
 	o.Build, o.WithoutLeader = n.postgres.Build, n.postgres.WithoutLeader
 	if n.fence != nil {

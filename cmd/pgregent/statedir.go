@@ -21,8 +21,9 @@ import (
 )
 
 // stateDir is what a restarted agent finds again: the ZooKeeper session
-// (session.json, 0600) and the last dynamic configuration, which lies in the
-// data directory under Patroni's name so that either agent finds it.
+// (session.json, 0600), the members (members.json) and the last dynamic
+// configuration, which lies in the data directory under Patroni's name so that
+// either agent finds it.
 type stateDir struct {
 	dir, dataDir string
 	local        *config.Local

@@ -49,6 +49,12 @@ type Options struct {
 	// It is called every loop_wait and should do nothing when nothing changed.
 	SaveConfig func(*cluster.Object)
 
+	// CachedMembers are those that this node last saw beside a leader, until
+	// the store answers. SaveMembers keeps them for the next start, whenever
+	// they change; both may be nil.
+	CachedMembers []cluster.Member
+	SaveMembers   func([]cluster.Member)
+
 	// Fence is nil if there is to be none. FenceRequired means that this
 	// node does not lead without.
 	Fence         Fence
@@ -127,6 +133,7 @@ type Agent struct {
 	leaving  atomic.Bool
 	counters counters
 	keeper   *housekeeper
+	memory   *memory
 	syncer   *syncer
 	feeder   *feeder
 	failsafe *failsafe
@@ -168,6 +175,7 @@ func New(o Options) *Agent {
 		wake: make(chan struct{}, 1), commands: make(chan command, 16),
 	}
 	a.keeper = newHousekeeper(a)
+	a.memory = newMemory(a)
 	a.syncer = newSyncer(a)
 	a.feeder = newFeeder(a)
 	a.failsafe = &failsafe{a: a}
@@ -206,6 +214,7 @@ func (a *Agent) Run(ctx context.Context) error {
 	<-a.feeder.found        // what it found decides how an adopted primary is treated
 	a.observePostgres(work) // the fence of an adopted primary is told before the store answers, which may take long
 	go a.keeper.run(work)
+	go a.memory.run(work)
 	go a.syncer.run(work)
 	go a.failsafe.run(work)
 	go a.watcher.run(work)
@@ -260,6 +269,7 @@ func (a *Agent) turn(ctx context.Context) (time.Duration, error) {
 		v = a.askPeers(ctx, v)
 		d = decide.Decide(v)
 	}
+	a.ensureCheckpoint(ctx, v)
 	a.story.look(v, d)
 	a.note(d)
 	err := a.act(ctx, v, d)

@@ -9,29 +9,40 @@ import (
 )
 
 // writeHistory appends the row of the present timeline when it is missing,
-// and keeps what older rows say.
+// and keeps what older rows say. Two servers that were promoted apart give
+// their timelines the same number, so each new leader compares the rows once,
+// also when the number is right.
 func (h *housekeeper) writeHistory(ctx context.Context, v decide.View) error {
 	old := v.Cluster.History
-	if old.ClusterTimeline() == v.Instance.Timeline {
+	current := old.ClusterTimeline() == v.Instance.Timeline
+	if current && h.compared == v.Lease.Epoch {
+		return nil
+	}
+	next, err := h.nextHistory(ctx, v, old)
+	if err == nil && current && next.SameForks(old) {
+		h.compared = v.Lease.Epoch
 		return nil
 	}
 	p := h.a.story.during(record.History)
-	err := h.appendHistory(ctx, v, old)
+	if err == nil {
+		err = h.a.o.Store.SetHistory(ctx, next)
+	}
 	h.a.story.historyDone(p, v.Instance.Timeline, err)
 	return err
 }
 
-func (h *housekeeper) appendHistory(ctx context.Context, v decide.View, old cluster.History) error {
+// nextHistory is what the key should hold now.
+func (h *housekeeper) nextHistory(ctx context.Context, v decide.View, old cluster.History) (cluster.History, error) {
 	rows, err := h.a.o.Postgres.TimelineHistory(ctx)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	why, _ := h.a.ledBy.Load().(string)
 	merged := mergeHistory(old, rows, v.Self, why)
 	if n := v.Settings.MaxTimelinesHistory; n > 0 && len(merged) > n {
 		merged = merged[len(merged)-n:]
 	}
-	return h.a.o.Store.SetHistory(ctx, merged)
+	return merged, nil
 }
 
 // mergeHistory takes the rows of PostgreSQL's own file and what the key says

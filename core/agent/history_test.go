@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"context"
 	"reflect"
 	"testing"
 
@@ -25,6 +26,61 @@ func TestMergeHistory(t *testing.T) {
 		got := mergeHistory(tc.old, rows, "a", tc.why)
 		if want := (cluster.History{tc.one, tc.last}); !reflect.DeepEqual(got, want) {
 			t.Errorf("%s: got %+v, want %+v", tc.name, got, want)
+		}
+	}
+}
+
+// branchServer is a primary on the timeline after its rows; branchStore has the
+// history key.
+type branchServer struct {
+	Postgres
+	rows cluster.History
+}
+
+func (branchServer) Wants(*cluster.Upstream) bool { return false }
+
+func (s branchServer) TimelineHistory(context.Context) (cluster.History, error) { return s.rows, nil }
+
+type branchStore struct {
+	leasedStore
+	key cluster.History
+	set int
+}
+
+func (s *branchStore) SetHistory(_ context.Context, h cluster.History) error {
+	s.key = h
+	s.set++
+	return nil
+}
+
+// Two servers that were promoted apart have timelines of one number: the key is
+// of the one that leads.
+func TestHistoryIsOfTheLeadersBranch(t *testing.T) {
+	here := cluster.History{{Timeline: 1, LSN: 10}, {Timeline: 2, LSN: 25}}
+	for name, c := range map[string]struct {
+		key cluster.History
+		set int
+	}{
+		"missing":             {nil, 1},
+		"older":               {here[:1], 1},
+		"the same":            {cluster.History{{Timeline: 1, LSN: 10, NewLeader: "b"}, {Timeline: 2, LSN: 25, NewLeader: "a"}}, 0},
+		"another's last fork": {cluster.History{{Timeline: 1, LSN: 10}, {Timeline: 2, LSN: 20}}, 1},
+		"another's old fork":  {cluster.History{{Timeline: 1, LSN: 9}, {Timeline: 2, LSN: 25}}, 1},
+	} {
+		store := &branchStore{key: c.key}
+		a := testAgent(store, nil)
+		a.o.Postgres = branchServer{rows: here}
+		h := a.keeper
+		for range 3 {
+			a.s.cluster = &cluster.Cluster{History: store.key}
+			v := a.view()
+			v.Instance.Timeline, v.Lease.Epoch = 3, 7
+			if err := h.writeHistory(t.Context(), v); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if store.set != c.set || !store.key.SameForks(here) {
+			t.Errorf("%s: written %d times, want %d; the key is %v", name, store.set, c.set, store.key)
 		}
 	}
 }

@@ -27,6 +27,9 @@ type housekeeper struct {
 	lastMembers int
 	lastConfig  int64
 	slots       *slotKeeper
+	// compared is the leadership for which the history key was found to be
+	// that of the local log.
+	compared cluster.Epoch
 }
 
 func newHousekeeper(a *Agent) *housekeeper {
@@ -96,10 +99,10 @@ func (h *housekeeper) round(ctx context.Context, v decide.View) {
 	if slots != nil {
 		await(ctx, slots, slotWait)
 	}
-	h.note("write status", h.writeStatus(ctx, v))
-	if v.Instance.Primary() {
+	if v.Instance.Primary() { // first: what status says is measured along it
 		h.note("write history", h.writeHistory(ctx, v))
 	}
+	h.note("write status", h.writeStatus(ctx, v))
 }
 
 // await returns when done is closed, or after limit.

@@ -92,7 +92,8 @@ func (a *Agent) noteTiming() {
 func (a *Agent) noteLeader(c *cluster.Cluster, now lease.Instant) {
 	s := &a.s
 	if c.Leader != nil {
-		s.unlockedSince, s.lastEpoch, s.lastMembers = 0, c.Leader.Epoch, c.Members
+		s.unlockedSince, s.lastEpoch = 0, c.Leader.Epoch
+		a.rememberMembers(c.Members)
 	} else if s.unlockedSince == 0 {
 		s.unlockedSince = now
 	}

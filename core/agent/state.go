@@ -95,7 +95,7 @@ type leadership struct {
 
 func newState(o Options) state {
 	s := state{started: o.Clock(), jobDone: make(chan outcome, 1), tags: o.Tags, interrupted: o.Interrupted}
-	s.dynamic = o.CachedConfig
+	s.dynamic, s.lastMembers = o.CachedConfig, o.CachedMembers
 	if s.dynamic == nil {
 		s.dynamic = o.BootstrapConfig
 	}

@@ -164,28 +164,6 @@ func (a *Agent) promote(ctx context.Context, v decide.View) {
 	})
 }
 
-// checkpointAgain is the pause after a checkpoint that failed.
-const checkpointAgain = 2 * time.Second
-
-// checkpointAfterPromote makes the control file name the new timeline, which
-// pg_rewind on the others waits for.
-func (a *Agent) checkpointAfterPromote(ctx context.Context) {
-	for a.writable.Load() {
-		err := a.o.Postgres.Checkpoint(ctx)
-		if err == nil {
-			break
-		}
-		a.log.Warn("checkpoint after promotion", "err", err)
-		select {
-		case <-time.After(checkpointAgain):
-		case <-ctx.Done():
-			return
-		}
-	}
-	a.checkpointPending.Store(false)
-	a.Wake()
-}
-
 func (a *Agent) restart(ctx context.Context) {
 	asked := a.s.restart
 	if a.s.restart = nil; asked == nil {

@@ -27,6 +27,12 @@ type Instance struct {
 	ServerVersion int // 150005 style; 0 if unknown
 	StartTime     time.Time
 	Timeline      Timeline // of the WAL it writes, or receives or replays; 0 if unknown
+	// History is the history file of Timeline: where its log has left which
+	// older timeline. Nil if unknown.
+	History History
+	// CheckpointTimeline is of the last checkpoint of a server that answers;
+	// 0 if unknown.
+	CheckpointTimeline Timeline
 	// WriteLSN is a primary's flush position; 0 in recovery.
 	WriteLSN LSN
 	// ReceiveLSN and ReplayLSN are a standby's; 0 on a primary.

@@ -3,6 +3,7 @@ package cluster
 import (
 	"encoding/json"
 	"errors"
+	"slices"
 	"sort"
 	"strconv"
 	"strings"
@@ -296,6 +297,11 @@ func (h History) ClusterTimeline() Timeline {
 		return 1
 	}
 	return h[len(h)-1].Timeline + 1
+}
+
+// SameForks reports that both have left the same timelines at the same places.
+func (h History) SameForks(o History) bool {
+	return slices.EqualFunc(h, o, func(a, b HistoryEntry) bool { return a.Timeline == b.Timeline && a.LSN == b.LSN })
 }
 
 // MarshalJSON writes the array of arrays.

@@ -327,6 +327,17 @@ func standbyCases() []testCase {
 			free(v)
 			v.Cluster.History, v.Cluster.Status.Optime = cluster.History{{Timeline: 1, LSN: 6000}}, 5000+1<<20
 		}, AskPeers, "race-ask", ""},
+		{"lock free: another branch of the cluster's timeline", standbyOf, func(v *View) {
+			free(v)
+			v.Instance.Timeline, v.Instance.History = 3, cluster.History{{Timeline: 1, LSN: 1000}, {Timeline: 2, LSN: 4000}}
+			v.Cluster.History = cluster.History{{Timeline: 1, LSN: 1000}, {Timeline: 2, LSN: 4500}}
+			v.Cluster.Status.Optime = 4001 + 1<<20
+		}, Wait, "race-lag", "at 0/FA0"},
+		{"lock free: the cluster's own branch", standbyOf, func(v *View) {
+			free(v)
+			v.Instance.Timeline, v.Instance.History = 3, cluster.History{{Timeline: 1, LSN: 1000}, {Timeline: 2, LSN: 4000}}
+			v.Cluster.History, v.Cluster.Status.Optime = v.Instance.History, 5000+1<<20
+		}, AskPeers, "race-ask", ""},
 		{"lock free: lag one byte over the limit", standbyOf, func(v *View) { free(v); v.Cluster.Status.Optime = 5001 + 1<<20 }, Wait, "race-lag", ""},
 		{"lock free: old timeline, check_timeline", standbyOf, func(v *View) {
 			free(v)

@@ -297,9 +297,11 @@ func stalledRules() []Rule {
 	}
 }
 
-// shared is this node's position on the cluster's history: what it has on its
-// own timeline behind the place where the cluster left that timeline is
-// nobody's log any more, and does not make up for lag.
+// shared is this node's position on the cluster's history: what it has behind
+// the place where its log and the cluster's went different ways is nobody's log
+// any more, and does not make up for lag. That is where the cluster left this
+// node's timeline, or an older one at another place than this node did: two
+// servers that were promoted apart give their timelines the same number.
 func (v View) shared() cluster.LSN {
 	at := v.Instance.Position()
 	if v.standbyCluster() {
@@ -308,6 +310,11 @@ func (v View) shared() cluster.LSN {
 	for _, row := range v.Cluster.History {
 		if row.Timeline >= v.Instance.Timeline {
 			return min(at, row.LSN)
+		}
+		for _, own := range v.Instance.History {
+			if own.Timeline == row.Timeline && own.LSN != row.LSN {
+				return min(at, own.LSN, row.LSN)
+			}
 		}
 	}
 	return at

@@ -5,10 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/pgregent/pgregent/core/cluster"
 )
@@ -92,6 +94,38 @@ func (s *Server) ownHistory(tl cluster.Timeline) (cluster.History, error) {
 		return nil, nil
 	}
 	return h, err
+}
+
+// ancestry is ownHistory for the status: unknown when the file is not there
+// yet, or cannot be read. It is read once for each timeline that the data
+// directory has been on.
+func (s *Server) ancestry(tl cluster.Timeline) cluster.History {
+	info, err := os.Stat(s.historyPath(tl))
+	if err != nil {
+		return nil
+	}
+	s.mu.Lock()
+	known := s.history
+	s.mu.Unlock()
+	if known.of == tl && known.written.Equal(info.ModTime()) {
+		return known.rows
+	}
+	rows, err := s.readHistory(tl)
+	if err != nil {
+		s.log.Debug("timeline history is not known", slog.Any("err", err))
+		return nil
+	}
+	s.mu.Lock()
+	s.history = historyCache{of: tl, written: info.ModTime(), rows: rows}
+	s.mu.Unlock()
+	return rows
+}
+
+// historyCache is a history file as last read.
+type historyCache struct {
+	of      cluster.Timeline
+	written time.Time
+	rows    cluster.History
 }
 
 // currentTimeline is the local server's, from SQL when it answers, else from

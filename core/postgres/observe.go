@@ -115,6 +115,7 @@ func (s *Server) observeServer(ctx context.Context, pm *postmaster, in *cluster.
 	known := s.pendingOf == pm
 	phase := s.phase
 	s.mu.Unlock()
+	st.in.History = s.ancestry(st.in.Timeline)
 	st.in.State = cluster.StateRunning
 	if phase == cluster.StateStopping || phase == cluster.StateRestarting {
 		st.in.State = phase

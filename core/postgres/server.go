@@ -74,6 +74,7 @@ type Server struct {
 	syncNames *cluster.SyncNames
 	syncKnown bool
 	control   controlCache
+	history   historyCache
 	segment   uint64
 	gucs      gucCache
 	refused   refusalCache

@@ -97,6 +97,7 @@ func (s *Server) status(ctx context.Context) (status, error) {
 	} else {
 		in.WriteLSN, in.Timeline = cluster.LSN(write), cluster.Timeline(walTLI)
 	}
+	in.CheckpointTimeline = cluster.Timeline(checkpointTLI)
 	in.Replication, err = parseSenders(senders)
 	return st, err
 }

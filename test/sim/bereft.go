@@ -91,10 +91,16 @@ func (w *world) within(n *node) bool {
 // operator has taken that away.
 func (w *world) excused(n *node) bool { return w.bereft == n }
 
+// unstopped reports that the node accepts writes without the lock because of a
+// pause, of which it does not know yet that it is over.
+func (w *world) unstopped(n *node) bool { return n.lax && !w.leads(n) }
+
 // beside reports that the node still confirms writes while another holds the
-// lock that was taken away from it: nobody promises that these last.
+// lock that was taken away from it, or that went in a pause: nobody promises
+// that these last.
 func (w *world) beside(n *node) bool {
-	return w.bereft == n && (w.rogue || w.zk.lock != nil && w.zk.lock.Name != n.name)
+	another := w.zk.lock != nil && w.zk.lock.Name != n.name
+	return w.bereft == n && (w.rogue || another) || n.lax && another
 }
 
 // checkBereft looks, when n has taken the lock, whether the former holder
@@ -106,7 +112,7 @@ func (w *world) checkBereft(n *node) {
 	if w.rogue || b == nil || b == n {
 		return
 	}
-	if w.within(b) && b.pg.primary() && !b.pg.hung {
+	if w.within(b) && b.pg.primary() && b.pg.open() && !b.pg.hung {
 		w.violated("I1: %s took the lock while %s, which somebody has taken it from, accepts writes", n.name, b.name)
 	}
 	w.reign.forced = true // what is confirmed beside it may be lost

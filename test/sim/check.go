@@ -55,11 +55,11 @@ func (w *world) acquired(n *node, l *cluster.Leader) {
 func (w *world) opened(pg *postgres) {
 	w.note(pg.n.name, "PostgreSQL accepts writes, timeline %d, at %v", pg.at.branch.timeline, pg.at.lsn)
 	for _, other := range w.nodes {
-		if other != pg.n && other.pg.open() && !w.excused(other) && !w.excused(pg.n) {
+		if other != pg.n && other.pg.open() && !w.excused(other) && !w.excused(pg.n) && !w.unstopped(other) && !w.unstopped(pg.n) {
 			w.violated("I1: %s and %s accept writes at the same time", other.name, pg.n.name)
 		}
 	}
-	if l := w.zk.lock; !w.setup.Settings.FailsafeMode && (l == nil || l.Name != pg.n.name) && !w.excused(pg.n) {
+	if l := w.zk.lock; !w.setup.Settings.FailsafeMode && (l == nil || l.Name != pg.n.name) && !w.excused(pg.n) && !w.unstopped(pg.n) {
 		w.violated("%s accepts writes without holding the leader znode", pg.n.name)
 	}
 	if !w.excused(pg.n) {
@@ -98,7 +98,7 @@ func (w *world) checkLoss(pg *postgres) {
 // checkExpiry is called when the ensemble ends a session with a leader znode.
 func (w *world) checkExpiry(_ *session, l *cluster.Leader) {
 	n := w.node(l.Name)
-	if n.pg.open() && !w.setup.Settings.FailsafeMode && !w.excused(n) {
+	if n.pg.open() && !w.setup.Settings.FailsafeMode && !w.excused(n) && !n.lax {
 		w.violated("I3: the session of %s is over and its PostgreSQL accepts writes", n.name)
 	}
 }

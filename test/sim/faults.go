@@ -87,6 +87,7 @@ func (w *world) healAll() {
 			h()
 		}
 	}
+	w.zk.setPause(false) // an agent that knew no better may have written it again
 	for _, n := range w.nodes {
 		n.resume()
 		n.powerOn()
@@ -137,7 +138,7 @@ func (w *world) toOthers(n *node, kinds ...kind) (links []link) {
 
 func faults() []fault {
 	var all []fault
-	for _, group := range [][]fault{processFaults(), serverFaults(), networkFaults(), ensembleFaults(), operatorFaults(), lockFaults()} {
+	for _, group := range [][]fault{processFaults(), serverFaults(), networkFaults(), ensembleFaults(), operatorFaults(), lockFaults(), maintenanceFaults()} {
 		all = append(all, group...)
 	}
 	return all

@@ -155,6 +155,8 @@ func (o *fencePort) say(m fence.Message) error {
 		r := o.f.m.On(m)
 		if o.spent = r.Spent; r.Refused {
 			err = errors.New("the fence refused")
+		} else if m.Kind == fence.Arm || m.Kind == fence.Renew {
+			o.p.guarded()
 		}
 		if m.Kind == fence.Quit {
 			o.f.step()

@@ -36,6 +36,8 @@ type node struct {
 	lived []chan struct{} // one for each life, closed when it has ended
 	// stopped means that nobody starts the agent.
 	stopped bool
+	// lax means that nobody stops PostgreSQL because of a pause.
+	lax bool
 	// spare is until when this node's agent and fence are not hurt both.
 	spare time.Duration
 
@@ -46,6 +48,7 @@ type node struct {
 		promiseFor    time.Duration
 		promiseBoot   int
 		dynamic       *cluster.Object
+		members       []cluster.Member
 		bootstrapping bool
 	}
 }
@@ -108,6 +111,10 @@ type process struct {
 	frozen chan struct{} // closed when it goes on; nil: it runs
 	// stopping means that it was asked to end.
 	stopping bool
+	// paused means that the newest configuration that it has read says so;
+	// thawed is when it last went on after it had stood still.
+	paused bool
+	thawed time.Duration
 }
 
 // gate holds a frozen process up. It reports false to a dead one, which must
@@ -178,6 +185,7 @@ func (n *node) start() {
 		BootstrapConfig: n.w.setup.Config, Settings: cluster.ParseSettings,
 		Interrupted: interrupted, Bootstrapping: p.setBootstrapping,
 		CachedConfig: cached, SaveConfig: p.saveConfig,
+		CachedMembers: n.disk.members, SaveMembers: p.saveMembers,
 		Fence: p.fence, FenceRequired: true,
 		Promised: promised, SavePromise: p.savePromise,
 		Clock: p.clock, Wall: p.wall, Tags: n.tags, Store: p.store, Postgres: &pgPort{p: p, pg: n.pg}, Peers: &peers{p: p}, Logger: p.log,
@@ -201,7 +209,7 @@ func (p *process) live(o agent.Options) {
 	stored := make(chan struct{})
 	go func() { p.store.run(edges); close(stored) }()
 	err := a.Run(ctx)
-	if err == nil && p.gate() {
+	if err == nil && p.gate() && !a.Status().Settings.Pause { // else it is for the next start
 		p.store.close()
 	}
 	stopEdges()
@@ -257,7 +265,7 @@ func (p *process) freeze() {
 func (p *process) thaw() {
 	if p.frozen != nil {
 		close(p.frozen)
-		p.frozen = nil
+		p.frozen, p.thawed = nil, p.n.w.now()
 		if !p.dead {
 			p.n.w.note(p.n.name, "agent goes on")
 		}
@@ -347,6 +355,12 @@ func (p *process) setBootstrapping(now bool) error {
 func (p *process) saveConfig(o *cluster.Object) {
 	if p.gate() {
 		p.n.w.locked(func() { p.n.disk.dynamic = o })
+	}
+}
+
+func (p *process) saveMembers(list []cluster.Member) {
+	if p.gate() {
+		p.n.w.locked(func() { p.n.disk.members = list })
 	}
 }
 

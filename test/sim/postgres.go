@@ -103,6 +103,7 @@ func (pg *postgres) update() {
 			pg.w.note(pg.n.name, "PostgreSQL accepts no writes any more, at %v", pg.at.lsn)
 			if !pg.n.suspended { // it is over, not only held up
 				pg.w.restored(pg.n)
+				pg.n.lax = pg.n.proc != nil && pg.n.proc.paused
 			}
 		}
 	}
@@ -380,6 +381,7 @@ func (pg *postgres) observe() cluster.Instance {
 		return in
 	}
 	in.Ready, in.Standby = true, pg.recovering
+	in.History, in.CheckpointTimeline = pg.at.history(), pg.checkpointed
 	in.SyncNames, in.SyncCommit, in.SyncManaged = pg.names.String(), "on", pg.managed
 	if !pg.recovering {
 		in.WriteLSN, in.Replication = pg.at.lsn, pg.senders()

@@ -150,6 +150,7 @@ func (c *client) Load(ctx context.Context) (*cluster.Cluster, error) {
 			return nil, err
 		}
 	}
+	c.w.locked(func() { c.reads(view) })
 	c.reconcile(view)
 	return view, nil
 }

@@ -108,7 +108,14 @@ func promotes(t testing.TB, open func(string) Server) {
 	if err != nil || len(h) != 1 || h[0].Timeline != 1 || h[0].LSN != end {
 		t.Errorf("history: %v, %v; the log of timeline 1 ended at %v", h, err, end)
 	}
+	if in := observe(t, b); !in.History.SameForks(h) {
+		t.Errorf("the status shows history %v, the file %v", in.History, h)
+	}
 	must(t, "promote a primary", b.Promote(bound(t)))
+	must(t, "checkpoint", b.Checkpoint(bound(t)))
+	if in := observe(t, b); in.CheckpointTimeline != 2 {
+		t.Errorf("after a checkpoint: %+v", in)
+	}
 	stop(t, b)
 	if in := observe(t, b); in.Timeline != 2 || in.Standby || in.Control.State != "shut down" || in.Control.Timeline != 2 {
 		t.Errorf("promoted, then stopped: %+v", in)
@@ -122,8 +129,8 @@ func promotes(t testing.TB, open func(string) Server) {
 	startStandby(t, a, b)
 	write(t, b, 3)
 	has(t, a, 3)
-	if in := observe(t, a); in.Timeline != 2 {
-		t.Errorf("a standby of timeline 2: %+v", in)
+	if in := observe(t, a); in.Timeline != 2 || !in.History.SameForks(h) {
+		t.Errorf("a standby of timeline 2, which began %v: %+v", h, in)
 	}
 	verdict(t, a, b, cluster.DivergenceNone)
 }
