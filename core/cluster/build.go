@@ -112,6 +112,9 @@ type Event struct {
 	LSN      LSN
 	Timeline Timeline
 	At       time.Time
+	// TraceParent is the change of leaders that it belongs to, as a W3C
+	// traceparent; "" if it belongs to none.
+	TraceParent string
 }
 
 // Route is where clients belong.
@@ -120,6 +123,8 @@ type Route struct {
 	// Primary is nil while there is none.
 	Primary  *Endpoint
 	Replicas []Endpoint
+	// TraceParent is as in Event.
+	TraceParent string
 }
 
 // Endpoint is a member as clients reach it.
