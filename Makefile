@@ -17,7 +17,7 @@ LDFLAGS  = -s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT) -X main.dat
 GOBUILD  = CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)'
 
 .DEFAULT_GOAL := build
-.PHONY: build deps test-deps test unit sim e2e chaos sync-rounds mutants lint fmt fuzz bench demo demo-down clean help bench-rest rest-diff man packages proto proto-check plugin-new test-packages causes jaeger config-diff
+.PHONY: build deps test-deps test unit sim e2e chaos sync-rounds mutants lint fmt fuzz bench demo demo-down clean help bench-rest rest-diff soak man packages proto proto-check plugin-new test-packages causes jaeger config-diff
 
 build: ## build bin/pgregent and bin/pgregentctl
 	$(GOBUILD) -o bin/pgregent ./cmd/pgregent
@@ -132,6 +132,10 @@ bench-rest: ## health checks beside Patroni's by the same wrk line, and beside a
 
 rest-diff: test-deps ## the REST API beside Patroni's in every state: codes, JSON keys and types; 3 minutes
 	PGREGENT_REST_DIFF=1 $(GO) test -count=1 -timeout 20m -run TestDifferences -v ./test/conformance
+
+SOAK ?= 10m
+soak: deps ## an agent's memory at each minute of SOAK under health checks and idle connections
+	PGREGENT_SOAK=$(SOAK) $(GO) test -count=1 -timeout 120m -run TestSoak -v ./test/bench
 
 .PHONY: bin/pgregent-demo
 bin/pgregent-demo:

@@ -12,6 +12,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
+
 	"github.com/pgregent/pgregent/core/cluster"
 	"github.com/pgregent/pgregent/plugins/proto"
 	"github.com/pgregent/pgregent/plugins/script"
@@ -33,7 +35,9 @@ type Options struct {
 	Callbacks func() map[string]string
 	// PrimaryWord is what callbacks get as the role of a primary.
 	PrimaryWord func() string
-	Logger      *slog.Logger
+	// Tracer makes a span of each call; nil: there are none.
+	Tracer trace.TracerProvider
+	Logger *slog.Logger
 }
 
 // Host runs plugins and scripts. Its methods may be called at any time.
@@ -103,7 +107,7 @@ func (h *Host) prepare() error {
 		return fmt.Errorf("make directory for sockets: %w", err)
 	}
 	h.dir = dir
-	h.launcher = &launcher{log: h.log, dir: dir, cluster: h.o.Cluster, node: h.o.Node}
+	h.launcher = &launcher{log: h.log, dir: dir, cluster: h.o.Cluster, node: h.o.Node, tracer: h.o.Tracer}
 	if h.records.dir != "" {
 		h.launcher.note = h.records.note
 	}
@@ -165,7 +169,7 @@ func (h *Host) Plan(ctx context.Context, b cluster.BuildSpec) (cluster.BuildPlan
 		return cluster.BuildPlan{}, err
 	}
 	defer p.kill()
-	plan, err := p.plan(ctx, kindOf(b), h.request(b, "plan"))
+	plan, err := p.plan(ctx, kindOf(b), h.request(ctx, b, "plan"))
 	if err != nil {
 		return cluster.BuildPlan{}, err
 	}
@@ -188,7 +192,7 @@ func (h *Host) Build(ctx context.Context, b cluster.BuildSpec, report func(clust
 	h.log.Info("build started", "plugin", s.Name, "version", p.info.Version, "pid", p.runner.ID())
 	id := strconv.FormatInt(h.sequence.Add(1), 10)
 	phase := ""
-	took, err := p.build(ctx, kindOf(b), h.request(b, id), func(m *proto.Progress) {
+	took, err := p.build(ctx, kindOf(b), h.request(ctx, b, id), func(m *proto.Progress) {
 		if m.Phase != phase {
 			phase = m.Phase
 			h.log.Info("build", "plugin", s.Name, "phase", m.Phase, "message", m.Message, "bytes", m.BytesDone, "of", m.BytesTotal)
@@ -210,10 +214,11 @@ func kindOf(b cluster.BuildSpec) buildKind {
 	return replicaKind
 }
 
-func (h *Host) request(b cluster.BuildSpec, id string) *proto.BuildRequest {
+func (h *Host) request(ctx context.Context, b cluster.BuildSpec, id string) *proto.BuildRequest {
 	r := &proto.BuildRequest{
 		Id: id, Cluster: h.o.Cluster, Node: h.o.Node, Method: b.Method, DataDir: b.DataDir, BinDir: b.BinDir,
 		Programs: b.Programs, Role: "replica", Attempt: int32(b.Attempt),
+		Traceparent: traceParent(ctx),
 	}
 	if b.Bootstrap {
 		r.Role = "primary"

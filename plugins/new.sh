@@ -45,8 +45,8 @@ type settings struct {
 type callback struct{ s *settings }
 
 // Notify implements sdk.Callback.
-func (c callback) Notify(_ context.Context, e sdk.Event) error {
-	slog.Info(c.s.Greeting, "action", e.Action, "role", e.Role, "epoch", e.Epoch)
+func (c callback) Notify(ctx context.Context, e sdk.Event) error {
+	slog.InfoContext(ctx, c.s.Greeting, "action", e.Action, "role", e.Role, "epoch", e.Epoch)
 	return nil
 }
 

@@ -15,6 +15,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 	plugin "github.com/hashicorp/go-plugin"
 	gorunner "github.com/hashicorp/go-plugin/runner"
+	"go.opentelemetry.io/otel/trace"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/status"
 
@@ -39,6 +40,8 @@ type launcher struct {
 	cluster, node string
 	// note keeps records of process groups; may be nil.
 	note func(plugin string, pgid int, alive bool)
+	// tracer makes spans of calls; nil: there are none.
+	tracer trace.TracerProvider
 }
 
 // launch starts a plugin and configures it. The process that could not be
@@ -111,6 +114,7 @@ func (l *launcher) config(s Spec, p *process) *plugin.ClientConfig {
 		StartTimeout:     s.startTimeout(),
 		SyncStdout:       p.output,
 		SyncStderr:       p.output,
+		GRPCDialOptions:  []grpc.DialOption{grpc.WithStatsHandler(calls(l.tracer))},
 		UnixSocketConfig: &plugin.UnixSocketConfig{TempDir: l.dir},
 		Logger:           hclogger{log: log, name: s.Name},
 	}

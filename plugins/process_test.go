@@ -17,6 +17,7 @@ import (
 
 	"github.com/hashicorp/go-hclog"
 	plugin "github.com/hashicorp/go-plugin"
+	"go.opentelemetry.io/otel/trace"
 	"golang.org/x/sys/unix"
 
 	"github.com/pgregent/pgregent/plugins/proto"
@@ -96,6 +97,9 @@ func (b *builder) Plan(context.Context, sdk.Build) (sdk.Plan, error) {
 }
 
 func (b *builder) Run(ctx context.Context, w sdk.Build, p *sdk.Progress) error {
+	if b.habit == "traces" {
+		return note(b.s.Marker, "build "+seen(ctx))
+	}
 	p.Report("copy", 50, 100, "half-way")
 	switch b.habit {
 	case "hangs":
@@ -129,10 +133,23 @@ func (b *builder) Notify(ctx context.Context, e sdk.Event) error {
 	if b.habit == "crashes" {
 		_ = unix.Kill(os.Getpid(), unix.SIGKILL)
 	}
+	if b.habit == "traces" {
+		slog.InfoContext(ctx, "traced")
+		return note(b.s.Marker, "event "+seen(ctx))
+	}
 	return note(b.s.Marker, fmt.Sprintf("%s %s %d\n", e.Action, e.Role, e.Epoch))
 }
 
-func (b *builder) Update(_ context.Context, r sdk.Route) error {
+// seen is the span that a call is below.
+func seen(ctx context.Context) string {
+	s := trace.SpanContextFromContext(ctx)
+	return s.TraceID().String() + " " + s.SpanID().String() + "\n"
+}
+
+func (b *builder) Update(ctx context.Context, r sdk.Route) error {
+	if b.habit == "traces" {
+		return note(b.s.Marker, "route "+seen(ctx))
+	}
 	name := "-"
 	if r.Primary != nil {
 		name = r.Primary.Name

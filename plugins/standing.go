@@ -183,7 +183,7 @@ func (s *standing) tellRoute(p *process, r *proto.Route) bool {
 	if !p.can(proto.Capability_CAPABILITY_ROUTER) {
 		return true
 	}
-	ctx, cancel := context.WithTimeout(s.h.ctx, routeLimit)
+	ctx, cancel := context.WithTimeout(withTrace(s.h.ctx, r.Traceparent), routeLimit)
 	defer cancel()
 	s.h.counts.routes.Add(1)
 	began := time.Now()
@@ -210,7 +210,7 @@ func (s *standing) notify(p *process, e *proto.Event) {
 	if !p.can(proto.Capability_CAPABILITY_CALLBACK) {
 		return
 	}
-	ctx, cancel := context.WithTimeout(s.h.ctx, eventLimit)
+	ctx, cancel := context.WithTimeout(withTrace(s.h.ctx, e.Traceparent), eventLimit)
 	defer cancel()
 	ctx, replace := context.WithCancelCause(ctx)
 	defer replace(nil)
@@ -283,6 +283,7 @@ func (h *Host) Event(e cluster.Event) {
 		s.event(&proto.Event{
 			Action: e.Action, Cluster: h.o.Cluster, Node: h.o.Node, OldRole: string(e.OldRole), Role: string(e.Role), Epoch: int64(e.Epoch),
 			Lsn: uint64(e.LSN), Timeline: uint32(e.Timeline), AtMs: e.At.UnixMilli(), Sequence: sequence,
+			Traceparent: e.TraceParent,
 		})
 	}
 }
@@ -312,7 +313,7 @@ func (h *Host) Drain(ctx context.Context, r cluster.Route) {
 }
 
 func (h *Host) route(r cluster.Route) *proto.Route {
-	out := &proto.Route{Cluster: h.o.Cluster, Node: h.o.Node, Epoch: int64(r.Epoch), Sequence: h.sequence.Add(1)}
+	out := &proto.Route{Cluster: h.o.Cluster, Node: h.o.Node, Epoch: int64(r.Epoch), Sequence: h.sequence.Add(1), Traceparent: r.TraceParent}
 	if r.Primary != nil {
 		out.Primary = endpoint(*r.Primary)
 	}

@@ -2,6 +2,7 @@ package rest
 
 import (
 	"context"
+	"time"
 
 	"github.com/pgregent/pgregent/core/cluster"
 	"github.com/pgregent/pgregent/rest/health"
@@ -11,12 +12,16 @@ import (
 // ctx ends.
 func (s *Server) follow(ctx context.Context) {
 	last := s.backend.Status()
+	var build buildStory
 	for {
 		next, err := s.backend.NextStatus(ctx, last)
 		if err != nil {
 			return
 		}
 		for _, ch := range changes(last, next) {
+			s.events.add(ch.kind, ch.data)
+		}
+		if ch, ok := build.look(next, time.Now()); ok {
 			s.events.add(ch.kind, ch.data)
 		}
 		last = next

@@ -112,6 +112,7 @@ func (n *node) newHost(local *config.Local) error {
 			return nil
 		},
 		PrimaryWord: func() string { return n.local.Load().PrimaryWord() },
+		Tracer:      n.record.tracing.Provider(),
 	}
 	checker, err := plugins.NewChecker(o)
 	if err != nil {

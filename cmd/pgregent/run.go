@@ -118,7 +118,10 @@ func (n *node) wire(local *config.Local) error {
 	for _, w := range warnings {
 		n.log.Warn("configuration", "finding", w)
 	}
+	n.phases = observability.NewPhases(local.Scope, local.Name)
+	n.record = n.newRecording(local)
 	if err := n.newHost(local); err != nil {
+		n.record.close()
 		return err
 	}
 	n.postgres = postgres.New(postgres.Options{
@@ -139,8 +142,6 @@ func (n *node) wire(local *config.Local) error {
 	if local.Fence.Mode != config.FenceOff {
 		n.fence = newFence(n.path, local, func() { n.agent.Wake() })
 	}
-	n.phases = observability.NewPhases(local.Scope, local.Name)
-	n.record = n.newRecording(local)
 	options := n.agentOptions(local, pg, cached, id)
 	call, err := newClient(local, n.log)
 	if err != nil {

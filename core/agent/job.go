@@ -64,6 +64,7 @@ func (a *Agent) startJob(ctx context.Context, kind string, primary bool, work fu
 	j := &job{kind: kind, since: a.now(), cancel: cancel}
 	j.primary.Store(primary)
 	j.pen = a.story.job(kind)
+	ctx = a.story.withSpan(ctx, j.pen)
 	a.s.job = j
 	if primary {
 		a.writable.Store(true)

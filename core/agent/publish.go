@@ -104,6 +104,9 @@ func (a *Agent) memberData() cluster.MemberData {
 		d.ScheduledRestart = s.scheduled.shown
 	}
 	if j := s.job; j != nil {
+		if b := a.build(); b != nil {
+			d.Build = b.Summary()
+		}
 		if j.state != "" {
 			d.State = j.state
 		} else if j.kind == "bootstrap" && j.primary.Load() {
@@ -128,7 +131,7 @@ func (a *Agent) setMember(ctx context.Context, d cluster.MemberData, now lease.I
 	if s.storeErr != "" || !s.joined {
 		return
 	}
-	if a.o.Store.MemberCurrent() && samePlace(d, s.member) && now.Sub(s.memberSetAt) < s.settings.LoopWait {
+	if a.o.Store.MemberCurrent() && samePlace(d, s.member) && now.Sub(s.memberSetAt) < a.memberEvery(d) {
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
@@ -153,6 +156,10 @@ func (a *Agent) setMember(ctx context.Context, d cluster.MemberData, now lease.I
 // samePlace compares two member values without their positions. Every round
 // asks it, and mostly nothing has changed.
 func samePlace(a, b cluster.MemberData) bool {
+	if !sameMethod(a.Build, b.Build) {
+		return false
+	}
+	a.Build = b.Build
 	a.XLogLocation, a.ReplayLSN, a.ReceiveLSN = 0, 0, 0
 	b.XLogLocation, b.ReplayLSN, b.ReceiveLSN = 0, 0, 0
 	tags := sameText(a.Tags.Object(), b.Tags.Object())

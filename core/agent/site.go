@@ -105,7 +105,7 @@ func (a *Agent) reloads() int64 {
 func (a *Agent) tell(action string, old, role cluster.Role) {
 	e := cluster.Event{
 		Action: action, OldRole: old, Role: role, Timeline: a.s.instance.Timeline, LSN: a.s.instance.Position(), At: a.wall(),
-		Epoch: a.s.lastEpoch,
+		Epoch: a.s.lastEpoch, TraceParent: a.story.traceParent(),
 	}
 	if l := a.o.Store.Lease(); l.Held() {
 		e.Epoch = l.Epoch
@@ -122,7 +122,7 @@ func (a *Agent) announceRoute() {
 	if r == nil {
 		if old := a.s.herald.route; old != nil && !a.s.instance.Running {
 			a.s.herald.route = nil
-			a.o.Site.Route(cluster.Route{Epoch: old.Epoch}) // nobody is to be sent here
+			a.o.Site.Route(cluster.Route{Epoch: old.Epoch, TraceParent: a.story.traceParent()}) // nobody is to be sent here
 		}
 		return
 	}
@@ -140,7 +140,7 @@ func (a *Agent) route() *cluster.Route {
 	if !l.Valid(a.now()) || c == nil || !i.Ready || i.Standby || a.s.job != nil && a.s.job.stopping {
 		return nil
 	}
-	r := &cluster.Route{Epoch: l.Epoch}
+	r := &cluster.Route{Epoch: l.Epoch, TraceParent: a.story.traceParent()}
 	own := cluster.MemberData{ConnURL: a.o.ConnURL}
 	if host, port, ok := own.Address(); ok {
 		r.Primary = &cluster.Endpoint{Name: a.o.Name, Host: host, Port: port}

@@ -27,6 +27,39 @@ func (b Build) Percent() int {
 	return int(min(100, max(0, b.Done*100/b.Total)))
 }
 
+// Summary is what the member key says of the build: the method, how far it is,
+// and the names of the methods that did not work.
+func (b Build) Summary() *Object {
+	o := &Object{}
+	o.Set("method", b.Method)
+	o.Set("attempt", b.Attempt)
+	if b.Phase != "" {
+		o.Set("phase", b.Phase)
+	}
+	o.Set("bytes_done", b.Done)
+	if b.Total > 0 {
+		o.Set("bytes_total", b.Total)
+		o.Set("percent", b.Percent())
+	}
+	if len(b.Failed) > 0 {
+		names := make([]any, 0, len(b.Failed))
+		for _, f := range b.Failed {
+			names = append(names, f.Method)
+		}
+		o.Set("failed", names)
+	}
+	return o
+}
+
+// SameStep reports that two builds are at the same method, or that neither is
+// under way.
+func SameStep(a, b *Build) bool {
+	if a == nil || b == nil {
+		return a == b
+	}
+	return a.Method == b.Method && a.Attempt == b.Attempt
+}
+
 // BuildSpec is one piece of work for a replica method or a bootstrap method
 // that is a plugin.
 type BuildSpec struct {
@@ -79,6 +112,9 @@ type Event struct {
 	LSN      LSN
 	Timeline Timeline
 	At       time.Time
+	// TraceParent is the change of leaders that it belongs to, as a W3C
+	// traceparent; "" if it belongs to none.
+	TraceParent string
 }
 
 // Route is where clients belong.
@@ -87,6 +123,8 @@ type Route struct {
 	// Primary is nil while there is none.
 	Primary  *Endpoint
 	Replicas []Endpoint
+	// TraceParent is as in Event.
+	TraceParent string
 }
 
 // Endpoint is a member as clients reach it.

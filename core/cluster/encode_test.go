@@ -60,6 +60,13 @@ func TestMemberBytes(t *testing.T) {
 				`"xlog_location":67109376,"replay_lsn":67109375,"receive_lsn":67109376,"replication_state":"in archive recovery","timeline":4294967295,` +
 				`"scheduled_restart":{"schedule":"2030-01-01T10:00:00+03:00","postmaster_start_time":"2026-01-01 00:00:00.000001+00:00"},"pause":true}`,
 		},
+		"a data directory is being made": {
+			func(d *MemberData) {
+				d.Build = Build{Method: "basebackup", Attempt: 2, Phase: "copy", Done: 50, Total: 200, Failed: []BuildFailure{{"tape", "no tape"}}}.Summary()
+			},
+			`"state":"stopped","role":"replica","version":"4.1.4",` +
+				`"pgregent":{"build":{"method":"basebackup","attempt":2,"phase":"copy","bytes_done":50,"bytes_total":200,"percent":25,"failed":["tape"]}}}`,
+		},
 		"empty objects are left out": {
 			func(d *MemberData) {
 				d.Tags, d.PendingRestart, d.PendingRestartReason, d.ScheduledRestart = NewTags(&Object{}), true, &Object{}, &Object{}

@@ -45,6 +45,9 @@ type MemberData struct {
 	Timeline         Timeline
 	ScheduledRestart *Object
 	Pause            bool
+	// Build is the summary of the data directory that is being made, as
+	// pgregent.build; nil if none is.
+	Build *Object
 }
 
 // IsPrimary reports the role primary, also in its old spelling.
@@ -110,6 +113,11 @@ func (d MemberData) MarshalJSON() ([]byte, error) {
 	if d.Pause {
 		o.Set("pause", true)
 	}
+	if d.Build.Len() > 0 {
+		own := &Object{}
+		own.Set("build", d.Build)
+		o.Set("pgregent", own)
+	}
 	return o.MarshalJSON()
 }
 
@@ -138,6 +146,7 @@ func ParseMember(name string, text []byte) Member {
 		XLogLocation: lsn("xlog_location"), ReplayLSN: lsn("replay_lsn"), ReceiveLSN: lsn("receive_lsn"),
 		ReplicationState: str("replication_state"),
 		ScheduledRestart: o.Object("scheduled_restart"), Pause: flag("pause"),
+		Build: o.Object("pgregent").Object("build"),
 	}
 	m.Data.Timeline, _ = timelineOf(o.Get("timeline"))
 	if m.Data.ConnURL == "" {

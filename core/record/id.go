@@ -78,6 +78,11 @@ func decode(to, text []byte) error {
 // ParseID reads 32 hexadecimal digits.
 func ParseID(text string) (id ID, err error) { return id, id.UnmarshalText([]byte(text)) }
 
+// TraceParent writes a W3C traceparent header of version 00, sampled.
+func TraceParent(trace ID, parent SpanID) string {
+	return "00-" + trace.String() + "-" + parent.String() + "-01"
+}
+
 // ParseTraceParent reads a W3C traceparent header of version 00: the trace and
 // the span that caused it. ok is false for anything else.
 func ParseTraceParent(header string) (trace ID, parent SpanID, ok bool) {

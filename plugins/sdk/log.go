@@ -6,8 +6,13 @@ import (
 	"io"
 	"log/slog"
 	"sync"
-	"time"
+
+	"go.opentelemetry.io/otel/trace"
 )
+
+// timeLayout is the one that the agent's side reads; a line with another is
+// taken for text without a level.
+const timeLayout = "2006-01-02T15:04:05.000000Z07:00"
 
 // logHandler writes records as the agent reads them from standard error: one
 // JSON object a line, with the time, the level and the message under names of
@@ -26,9 +31,9 @@ func NewLogHandler(w io.Writer) slog.Handler { return &logHandler{mu: &sync.Mute
 func (h *logHandler) Enabled(context.Context, slog.Level) bool { return true }
 
 // Handle implements slog.Handler.
-func (h *logHandler) Handle(_ context.Context, r slog.Record) error {
+func (h *logHandler) Handle(ctx context.Context, r slog.Record) error {
 	line := map[string]any{
-		"@timestamp": r.Time.Format(time.RFC3339Nano),
+		"@timestamp": r.Time.Format(timeLayout),
 		"@level":     levelName(r.Level),
 		"@message":   r.Message,
 	}
@@ -39,6 +44,9 @@ func (h *logHandler) Handle(_ context.Context, r slog.Record) error {
 	}
 	for _, a := range h.attrs {
 		add("", a) // with its group already
+	}
+	if span := trace.SpanContextFromContext(ctx); span.IsValid() {
+		line["trace_id"] = span.TraceID().String()
 	}
 	r.Attrs(func(a slog.Attr) bool { add(h.group, a); return true })
 	text, err := json.Marshal(line)

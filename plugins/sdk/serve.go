@@ -8,6 +8,8 @@ import (
 
 	"github.com/hashicorp/go-hclog"
 	plugin "github.com/hashicorp/go-plugin"
+	"go.opentelemetry.io/contrib/instrumentation/google.golang.org/grpc/otelgrpc"
+	"go.opentelemetry.io/otel/propagation"
 	"golang.org/x/sys/unix"
 	"google.golang.org/grpc"
 
@@ -23,9 +25,18 @@ func Serve(p Plugin) {
 	plugin.Serve(&plugin.ServeConfig{
 		HandshakeConfig:  Handshake(),
 		VersionedPlugins: map[int]plugin.PluginSet{proto.Version: {proto.ServiceName: Served(p)}},
-		GRPCServer:       plugin.DefaultGRPCServer,
+		GRPCServer:       grpcServer,
 		Logger:           hclog.NewNullLogger(),
 	})
+}
+
+// grpcServer puts the agent's span into the context of each call. A plugin that
+// has set a tracer provider with otel.SetTracerProvider before Serve gets a span
+// below it; without one, the span in the context is the agent's.
+func grpcServer(opts []grpc.ServerOption) *grpc.Server {
+	return grpc.NewServer(append(opts, grpc.StatsHandler(otelgrpc.NewServerHandler(
+		otelgrpc.WithPropagators(propagation.TraceContext{}),
+	)))...)
 }
 
 // Handshake is how a plugin and the agent know each other.

@@ -141,14 +141,14 @@ func product(s *cluster.NodeStatus) *cluster.Object {
 		}
 	}
 	if b := s.Build; b != nil {
-		o.Set("build", build(*b))
+		o.Set("build", Build(*b))
 	}
 	return o
 }
 
-// build is how far a data directory is that is being made, and which methods
+// Build is how far a data directory is that is being made, and which methods
 // did not work.
-func build(b cluster.Build) *cluster.Object {
+func Build(b cluster.Build) *cluster.Object {
 	o := &cluster.Object{}
 	o.Set("method", b.Method)
 	o.Set("attempt", b.Attempt)

@@ -67,6 +67,11 @@ func copyFacts(o *cluster.Object, d cluster.MemberData) {
 	if d.Tags.Len() > 0 {
 		o.Set("tags", d.Tags.Object())
 	}
+	if d.Build.Len() > 0 {
+		own := &cluster.Object{}
+		own.Set("build", d.Build)
+		o.Set("pgregent", own)
+	}
 }
 
 func memberRole(c *cluster.Cluster, s cluster.Settings, name string) string {

@@ -114,7 +114,7 @@ func cpu(b *testing.B, pid int) time.Duration {
 }
 
 // memory reads a line of smaps_rollup, in MiB.
-func memory(b *testing.B, pid int, key string) float64 {
+func memory(b testing.TB, pid int, key string) float64 {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/smaps_rollup", pid))
 	if err != nil {
 		b.Fatal(err)

@@ -23,6 +23,7 @@ const (
 	synchronous   = 'S'
 	asynchronous  = 'A'
 	standbyLeader = 'F'
+	starting      = 'T' // PostgreSQL lets nobody in yet
 	pausedLeader  = 'P'
 	pausedStandby = 'Q'
 	stopped       = 'X' // PostgreSQL stopped by hand, in pause
@@ -46,7 +47,8 @@ func visit(t *testing.T, program string, f func(state rune, n *lab.Node)) {
 	if program != "" {
 		timing, limit = slow, 120*time.Second
 	}
-	l := lab.New(t, lab.Options{Program: program, DCS: timing + common})
+	hold := newHolds(t)
+	l := lab.New(t, lab.Options{Program: program, DCS: timing + common, Node: hold.config})
 	dr := lab.New(t, lab.Options{
 		Program: program, Nodes: 1, ZooKeeper: []string{l.ZK.Addr()}, Scope: "dr", Prefix: "dr",
 		DCS: timing + common + fmt.Sprintf("standby_cluster: {host: 127.0.0.1, port: %d}\n", l.Leader().SQLPort),
@@ -87,6 +89,7 @@ func visit(t *testing.T, program string, f func(state rune, n *lab.Node)) {
 	f(asynchronous, async)
 	f(standbyLeader, dr.Nodes[0])
 	dr.Nodes[0].Stop(limit)
+	hold.start(l, async, limit, func() { f(starting, async) })
 
 	pause(t, leader, "true")
 	for _, n := range l.Nodes {
@@ -100,7 +103,7 @@ func visit(t *testing.T, program string, f func(state rune, n *lab.Node)) {
 
 	stop(l, leader, limit)
 	l.Wait(limit, "nobody to lead", func() string {
-		if doc, err := sync.GetJSON("/patroni"); err != nil || !doc.Has("cluster_unlocked") || doc.Has("replication_state") {
+		if doc, err := sync.GetJSON("/patroni"); err != nil || !doc.Has("cluster_unlocked") || doc.Get("replication_state") == "streaming" {
 			return fmt.Sprint(doc, err)
 		}
 		return ""

@@ -11,7 +11,7 @@ import (
 	"github.com/pgregent/pgregent/test/lab"
 )
 
-const columns = "LSAFPQXNZY"
+const columns = "LSAFTPQXNZY"
 
 // checks is the table. In each row the letters are the states that are
 // answered 200, a question mark those that depend on the moment; all others
@@ -35,7 +35,7 @@ var checks = []struct{ paths, ok, open string }{
 	{"/health /healthz", "LSAFPQNZY", ""},
 	{"/health?tag_zone=a", "", ""},
 	{"/nothing /async/ /sync/x /%70rimary /livez", "", ""},
-	{"/liveness", "LSAFPQXNZY", ""},
+	{"/liveness", "LSAFTPQXNZY", ""},
 	{"/readiness", "LSAFPQ", "ZY"},
 	{"/readiness?lag=0&mode=write", "LF", "SAPQZY"},
 }
@@ -213,7 +213,7 @@ func hang(t *testing.T, n *lab.Node) {
 func print(t *testing.T, got map[string]map[rune]int) {
 	t.Helper()
 	var b strings.Builder
-	fmt.Fprintf(&b, "\nL leader, S synchronous, A asynchronous standby, F standby leader, P paused leader, Q paused standby,\n"+
+	fmt.Fprintf(&b, "\nL leader, S synchronous, A asynchronous standby, F standby leader, T starting,\nP paused leader, Q paused standby, "+
 		"X PostgreSQL stopped (paused), N nobody leads (paused), Z former leader and Y standby without ZooKeeper\n\n%-45s", "")
 	for _, c := range columns {
 		fmt.Fprintf(&b, "%4c", c)

@@ -1,11 +1,14 @@
 package e2e
 
 import (
+	"bufio"
 	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -117,6 +120,7 @@ func TestBuildIsShownAndSurvivesAKill(t *testing.T) {
 	}
 	w := l.NewProbes()
 	pid, postmaster := standby.Pid(), leader.Postmaster()
+	told := buildEvents(t, standby)
 	post(t, standby, "/reinitialize", `{"force": true}`, 200)
 	build := func() *cluster.Object {
 		doc, err := standby.GetJSON("/patroni")
@@ -141,6 +145,13 @@ func TestBuildIsShownAndSurvivesAKill(t *testing.T) {
 	if got := cluster.Text(build().Get("method")); got != "basebackup" {
 		t.Errorf("method: got %s", got)
 	}
+	l.Wait(30*time.Second, "progress in the leader's /cluster", func() string {
+		_, text, _ := leader.Call("GET", "/cluster", "")
+		if !strings.Contains(text, `"pgregent": {"build": {"method": "basebackup", "attempt": 1, "phase": "copy", "bytes_done": `) {
+			return text
+		}
+		return ""
+	})
 	killed := killPlugin(t, pid)
 	l.Wait(30*time.Second, "the failure in the log", func() string {
 		if !strings.Contains(standby.Log(), "the plugin's process ended in the middle of it") {
@@ -160,8 +171,51 @@ func TestBuildIsShownAndSurvivesAKill(t *testing.T) {
 		t.Errorf("the highest progress that was seen is %d %%", highest)
 	}
 	t.Logf("killed plugin %d; highest progress afterwards %d %%", killed, highest)
+	if _, text, _ := leader.Call("GET", "/cluster", ""); strings.Contains(text, `"build"`) {
+		t.Errorf("the end of the build is not in /cluster: %s", text)
+	}
+	for _, want := range []string{`"from": null, "to": {"method": "basebackup"`, `"phase": "copy"`, `"to": null`} {
+		if !strings.Contains(told(), want) {
+			t.Errorf("GET /events has no %s:\n%s", want, told())
+		}
+	}
 	if both := w.Overlap(time.Second); both > 0 {
 		t.Errorf("two primaries during %v", both)
+	}
+}
+
+// buildEvents listens to a node's events and returns what reads those of builds
+// that have come so far.
+func buildEvents(t *testing.T, n *lab.Node) func() string {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, n.URL("/events"), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var mu sync.Mutex
+	var text strings.Builder
+	go func() {
+		defer func() { _ = resp.Body.Close() }()
+		kind := ""
+		for in := bufio.NewScanner(resp.Body); in.Scan(); {
+			if name, ok := strings.CutPrefix(in.Text(), "event: "); ok {
+				kind = name
+			}
+			if data, ok := strings.CutPrefix(in.Text(), "data: "); ok && kind == "build" {
+				mu.Lock()
+				text.WriteString(data + "\n")
+				mu.Unlock()
+			}
+		}
+	}()
+	return func() string {
+		mu.Lock()
+		defer mu.Unlock()
+		return text.String()
 	}
 }
 

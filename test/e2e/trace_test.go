@@ -24,7 +24,7 @@ func traced(t *testing.T, dcs string) (*run, *otlp.Sink) {
 		if strings.HasSuffix(name, "3") { // both must come to the same
 			protocol, url = "http/protobuf", sink.HTTP
 		}
-		return fmt.Sprintf("observability:\n  tracing: {endpoint: '%s', protocol: %s}\n", url, protocol)
+		return fmt.Sprintf("observability:\n  tracing: {endpoint: '%s', protocol: %s}\nplugins:\n  note: {type: exec, settings: {callback: 'true'}}\n", url, protocol)
 	}})
 	l.CreateTable()
 	r := &run{Lab: l, t: t, leader: l.Leader(), writer: l.NewWriter(1), probes: l.NewProbes()}
@@ -120,6 +120,9 @@ func (r *run) gap(from time.Time) (begin, end time.Time) {
 	return begin, end
 }
 
+// notify is the span of a call of a plugin.
+const notify = "pgregent.plugin.v1.Callback/Notify"
+
 // oneTrace checks that all spans of the story's trace hang together.
 func oneTrace(t *testing.T, sink *otlp.Sink, s record.Story) {
 	t.Helper()
@@ -140,7 +143,7 @@ func oneTrace(t *testing.T, sink *otlp.Sink, s record.Story) {
 		t.Errorf("the root is %+v", root)
 	}
 	for _, span := range byID {
-		if span.ID != root.ID && span.Parent != root.ID {
+		if _, below := byID[span.Parent]; span.ID != root.ID && !below {
 			t.Errorf("%s of %s is not below the root", span.Name, span.Member)
 		}
 	}
@@ -148,7 +151,7 @@ func oneTrace(t *testing.T, sink *otlp.Sink, s record.Story) {
 	for _, span := range byID {
 		names[span.Name] = true
 	}
-	for _, want := range []string{"race", "acquire", "promote", "first write", "follow", "history"} {
+	for _, want := range []string{"race", "acquire", "promote", "first write", "follow", "history", notify} {
 		if !names[want] {
 			t.Errorf("no span %q; there are %v", want, names)
 		}
@@ -204,6 +207,14 @@ func TestASwitchoverIsOneTraceOfTheOperators(t *testing.T) {
 	}
 	r.Wait(20*time.Second, "the spans", func() string { return missingSpans(sink, s) })
 	r.judge(sink, s)
+	r.Wait(20*time.Second, "the span of the winner's callback", func() string {
+		for _, span := range sink.Spans() {
+			if span.Name == notify && span.Member == candidate.Name && span.Parent == s.ID.Root().String() {
+				return ""
+			}
+		}
+		return "none"
+	})
 	for _, span := range sink.Spans() {
 		if span.ID == s.ID.Root().String() && span.Parent != "b7ad6b7169203331" {
 			t.Errorf("the root is below %s, not below the operator's span", span.Parent)

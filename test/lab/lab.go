@@ -275,7 +275,7 @@ func healthyDoc(doc *cluster.Object, want int) string {
 		switch state := cluster.Text(m.Get("state")); {
 		case isLeader(m) && (state == "running" || state == "streaming"):
 			leaders++
-		case cluster.Text(m.Get("state")) == "streaming", cluster.Text(m.Get("role")) == "replica" && cluster.Text(m.Get("state")) == "running" && cluster.Text(m.Get("lag")) == "0":
+		case state == "streaming", state == "running" && cluster.Text(m.Get("lag")) == "0":
 			streaming++
 		}
 	}
