@@ -92,7 +92,7 @@ lint: ## go vet, gofumpt, staticcheck, go mod tidy; changes nothing
 
 DIR ?= ../$(NAME)
 plugin-new: ## NAME=x [DIR=../x]: write a new plugin that builds and passes the conformance suite
-	./plugins/new.sh "$(NAME)" "$(DIR)"
+	$(GO) run ./cmd/pgregentctl plugin new --source . "$(NAME)" "$(DIR)"
 
 PROTO_OUT ?= plugins/proto
 # The version of protoc is left out: it changes nothing but that comment.

@@ -14,6 +14,9 @@ import (
 // resultKey is where the sentence of an answer is kept for the audit record.
 const resultKey = "result"
 
+// traceHeader tells the caller the trace that its call belongs to.
+const traceHeader = "X-Pgregent-Trace"
+
 // audit records a call that changes something, the refused ones too: who,
 // what, from where, with what result, and the trace that it belongs to. The
 // body is not recorded: it may hold secrets.
@@ -22,6 +25,7 @@ func (s *Server) audit(c *gin.Context) {
 	if given := c.GetHeader("traceparent"); traceParent.MatchString(given) {
 		trace = given[3:35]
 	}
+	c.Header(traceHeader, trace)
 	from := time.Now()
 	c.Next()
 	who := c.GetString(whoKey)

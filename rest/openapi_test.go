@@ -8,11 +8,12 @@ import (
 	"testing"
 
 	"github.com/pgregent/pgregent/core/cluster"
+	"github.com/pgregent/pgregent/core/config"
 )
 
 // The description has exactly the routes of the router.
 func TestOpenAPIHasTheRoutes(t *testing.T) {
-	s := New(Options{Backend: newFake(t), Metrics: nopHandler{}, Records: &Records{}})
+	s := New(Options{Backend: newFake(t), Metrics: nopHandler{}, Records: &Records{}, Explain: func() []config.Setting { return nil }})
 	doc := describe(s.endpoints)
 	if got := doc.Get("openapi"); got != "3.1.0" {
 		t.Errorf("got version %v, want 3.1.0", got)

@@ -81,6 +81,7 @@ func (s *Server) readRoutes() []route {
 		{get, "/whatif", "", "who would lead if members were down", []parameter{{"down", "string", "name of a member; may be repeated", true}}, nil, []int{200, 400, 503}, jsonType, s.whatIf},
 		{get, "/events", Viewer, "server-sent events: role, state, leader, config, request, operation, pause, store, audit", []parameter{{"last_event_id", "string", "resume behind this id, as the header Last-Event-ID does", false}}, nil, []int{200, 503}, "text/event-stream", s.listen},
 		{get, "/failovers", "", "the record of failovers, of all members; below it one by its id, and local: this member's notes", nil, nil, []int{200, 404}, jsonType, s.failovers},
+		{get, "/explain", Viewer, "effective settings of this member, and what set each", []parameter{{"key", "string", "only this key and those below it", false}}, nil, []int{200}, jsonType, s.explain},
 		{get, "/openapi.json", "", "this document", nil, nil, []int{200}, jsonType, s.openAPI},
 	}
 }
@@ -134,7 +135,7 @@ func (s *Server) routes() *gin.Engine {
 	s.endpoints = s.table()
 	for i := range s.endpoints {
 		r := &s.endpoints[i]
-		if r.path == "/metrics" && s.options.Metrics == nil || r.path == "/failovers" && s.options.Records == nil {
+		if s.without(r.path) {
 			continue
 		}
 		var chain []gin.HandlerFunc
@@ -147,6 +148,19 @@ func (s *Server) routes() *gin.Engine {
 		e.Match(r.methods, r.path, append(chain, r.handle)...)
 	}
 	return e
+}
+
+// without reports that the agent has nothing to answer that path with.
+func (s *Server) without(path string) bool {
+	switch path {
+	case "/metrics":
+		return s.options.Metrics == nil
+	case "/failovers":
+		return s.options.Records == nil
+	case "/explain":
+		return s.options.Explain == nil
+	}
+	return false
 }
 
 func (s *Server) metrics(c *gin.Context) { s.options.Metrics.ServeHTTP(c.Writer, c.Request) }

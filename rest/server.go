@@ -16,6 +16,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"github.com/pgregent/pgregent/core/cluster"
+	"github.com/pgregent/pgregent/core/config"
 )
 
 // The limits of a connection.
@@ -45,6 +46,8 @@ type Options struct {
 	Metrics http.Handler
 	// Records answer GET /failovers; nil: no such endpoint.
 	Records *Records
+	// Explain returns the effective settings; nil: no GET /explain.
+	Explain func() []config.Setting
 	// Observe is told of each request by its route; nil: nobody is.
 	Observe func(route string, code int, took time.Duration)
 	Logger  *slog.Logger

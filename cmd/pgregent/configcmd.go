@@ -1,13 +1,11 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"text/tabwriter"
 
@@ -43,23 +41,16 @@ func explainConfig(out io.Writer, path, key string, asJSON bool) error {
 	if err != nil {
 		return err
 	}
-	settings := local.Explain(knownDynamic(local))
-	if key != "" {
-		settings = slices.DeleteFunc(settings, func(s config.Setting) bool {
-			return s.Key != key && !strings.HasPrefix(s.Key, key+".")
-		})
-	}
+	settings := config.Under(local.Explain(knownDynamic(local)), key)
 	if asJSON {
-		enc := json.NewEncoder(out)
-		enc.SetIndent("", "  ")
-		return enc.Encode(settings)
+		return config.WriteSettings(out, settings)
 	}
 	if key != "" {
-		return explainKey(out, key, settings)
+		return config.WriteExplanation(out, key, settings)
 	}
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	for _, s := range settings {
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", s.Key, cut(s.Value), where(s), s.Note)
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", s.Key, cut(s.Value), s.Where(), s.Note)
 	}
 	return w.Flush()
 }
@@ -80,48 +71,13 @@ func knownDynamic(local *config.Local) config.Dynamic {
 	return config.Dynamic{}
 }
 
-// explainKey prints what is known of one key, and the settings below it.
-func explainKey(out io.Writer, key string, settings []config.Setting) error {
-	known := false
-	for k := range config.Keys() {
-		if k.Path != key {
-			continue
-		}
-		known = true
-		fmt.Fprintf(out, "%s\n  takes:    %s\n", k.Doc, k.Type())
-		if k.Default != "" {
-			fmt.Fprintf(out, "  default:  %s %s\n", k.Default, k.Unit())
-		}
-		fmt.Fprintf(out, "  change:   %s\n", k.Change)
+// explain tells the REST API what is in force now.
+func (n *node) explain() []config.Setting {
+	dynamic := config.Dynamic{Object: n.agent.Status().Dynamic, Source: "ZooKeeper"}
+	if dynamic.Object == nil {
+		dynamic = knownDynamic(n.local.Load())
 	}
-	if len(settings) == 0 && !known {
-		return fmt.Errorf("%s is neither set nor a known key", key)
-	}
-	if len(settings) == 0 {
-		fmt.Fprintf(out, "%s is not set\n", key)
-	}
-	for _, s := range settings {
-		fmt.Fprintf(out, "%s = %s\n  set by:   %s\n", s.Key, s.Value, where(s))
-		if s.Note != "" {
-			fmt.Fprintf(out, "  note:     %s\n", s.Note)
-		}
-	}
-	return nil
-}
-
-// where is a setting's origin in words.
-func where(s config.Setting) string {
-	at := s.File
-	if s.Line > 0 {
-		at = fmt.Sprintf("%s:%d", at, s.Line)
-	}
-	if at == "" {
-		return string(s.Origin)
-	}
-	if s.Origin == config.FromStore && s.Line > 0 {
-		return "bootstrap.dcs " + at // as long as there is no cluster
-	}
-	return string(s.Origin) + " " + at
+	return n.local.Load().Explain(dynamic)
 }
 
 // cut shortens a value to a column's width.

@@ -36,24 +36,7 @@ func pluginCommand() *cobra.Command {
 const self = "/proc/self/exe"
 
 // pluginSpec translates the configuration of a plugin.
-func pluginSpec(p config.Plugin) (plugins.Spec, error) {
-	s := plugins.Spec{
-		Name: p.Name, Command: append([]string{p.Path}, p.Args...), SHA256: p.SHA256, Environment: p.Environment,
-		StartTimeout: p.StartTimeout, CallTimeout: p.CallTimeout,
-		Limits: plugins.Limits{Nice: p.Nice, IOClass: p.IOClass, IOLevel: p.IOLevel, Memory: p.Memory},
-	}
-	if p.Path == "" {
-		s.Command, s.Trusted = []string{self, "plugin", p.Type}, true
-	}
-	if p.Settings != nil {
-		text, err := p.Settings.MarshalJSON()
-		if err != nil {
-			return s, fmt.Errorf("plugins.%s.settings: %w", p.Name, err)
-		}
-		s.Settings = text
-	}
-	return s, nil
-}
+func pluginSpec(p config.Plugin) (plugins.Spec, error) { return plugins.Configured(p, self, true) }
 
 // findPlugin is the plugin of a name as configured now.
 func (n *node) findPlugin(name string) (plugins.Spec, bool) {

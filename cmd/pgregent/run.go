@@ -155,6 +155,7 @@ func (n *node) wire(local *config.Local) error {
 		Backend:  &backend{Agent: n.agent, reload: n.reload}, Logger: n.log,
 		Metrics: observability.Metrics(n.snapshot, n.phases, rest.Collector(n.agent.Status)),
 		Records: n.record.records(n.peers.client.Load), Observe: n.phases.REST,
+		Explain: n.explain,
 	})
 	return nil
 }

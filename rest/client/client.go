@@ -29,6 +29,9 @@ type Options struct {
 	Password string
 	// TLS is for members with https addresses; nil: the system's roots.
 	TLS *tls.Config
+	// TraceParent is the W3C trace context of the calls that Do makes; "" for
+	// none.
+	TraceParent string
 }
 
 // Client calls agents.
@@ -92,6 +95,8 @@ type call struct {
 	method, apiURL, path string
 	body                 []byte
 	traceParent          string
+	// named sends the credentials also with a call that changes nothing.
+	named bool
 }
 
 // do sends the request with credentials and reads the whole answer.
@@ -114,7 +119,7 @@ func (c *Client) do(ctx context.Context, k call) (Reply, error) {
 	if k.traceParent != "" {
 		req.Header.Set("Traceparent", k.traceParent)
 	}
-	if k.method != http.MethodGet && (c.options.Username != "" || c.options.Password != "") {
+	if (k.named || k.method != http.MethodGet) && (c.options.Username != "" || c.options.Password != "") {
 		req.SetBasicAuth(c.options.Username, c.options.Password)
 	}
 	return c.send(req, maxAnswer)

@@ -39,7 +39,7 @@ func (h Handover) body() []byte {
 // the outcome is known, which takes as long as the agent waits: the context
 // is the only limit here. A transport error says nothing about the outcome.
 func (c *Client) Switchover(ctx context.Context, apiURL string, h Handover) (Reply, error) {
-	return c.do(ctx, call{http.MethodPost, apiURL, "/switchover", h.body(), h.TraceParent})
+	return c.do(ctx, call{method: http.MethodPost, apiURL: apiURL, path: "/switchover", body: h.body(), traceParent: h.TraceParent})
 }
 
 // CancelSwitchover drops a scheduled switchover.
@@ -52,7 +52,7 @@ func (c *Client) CancelSwitchover(ctx context.Context, apiURL string) (Reply, er
 // Failover makes the candidate the leader, also without the old one. What
 // Switchover says of time and errors applies.
 func (c *Client) Failover(ctx context.Context, apiURL string, h Handover) (Reply, error) {
-	return c.do(ctx, call{http.MethodPost, apiURL, "/failover", h.body(), h.TraceParent})
+	return c.do(ctx, call{method: http.MethodPost, apiURL: apiURL, path: "/failover", body: h.body(), traceParent: h.TraceParent})
 }
 
 // Restart are the filters of a restart.

@@ -5,8 +5,9 @@
 # Patroni's package: an independent client of our clusters, and an independent
 # agent for mixed ones, and on Debian Prometheus for its promtool; with
 # --with-wrk also wrk, which loads the REST API; with --with-packaging what
-# checks packages. Only what is missing is installed, with apt-get or dnf,
-# through sudo if this is not root.
+# checks packages; with --with-browser Chromium, which looks at the cluster
+# page; with --with-prometheus Prometheus itself. Only what is missing is
+# installed, with apt-get or dnf, through sudo if this is not root.
 #
 # No service is started and no database cluster is created: the tests start
 # their own servers. A PostgreSQL, ZooKeeper or HAProxy that runs already is
@@ -14,18 +15,22 @@
 set -eu
 
 usage() {
-	echo "usage: $0 [--with-patroni] [--with-wrk] [--with-packaging]" >&2
+	echo "usage: $0 [--with-patroni] [--with-wrk] [--with-packaging] [--with-browser] [--with-prometheus]" >&2
 	exit 2
 }
 
 with_patroni=no
 with_wrk=no
 with_packaging=no
+with_browser=no
+with_prometheus=no
 for arg in "$@"; do
 	case $arg in
 	--with-patroni) with_patroni=yes ;;
 	--with-wrk) with_wrk=yes ;;
 	--with-packaging) with_packaging=yes ;;
+	--with-browser) with_browser=yes ;;
+	--with-prometheus) with_prometheus=yes ;;
 	*) usage ;;
 	esac
 done
@@ -72,6 +77,8 @@ missing() {
 			have "$program" || echo "$program"
 		done
 	fi
+	[ "$with_browser" = no ] || have chromium || echo chromium
+	[ "$with_prometheus" = no ] || have prometheus || echo prometheus
 	# promtool checks the alerts that we ship; elsewhere that test is skipped.
 	[ "$with_patroni" = no ] || ! have apt-get || have promtool || echo prometheus
 }

@@ -126,12 +126,12 @@ func (c *Config) setDCS(address string) error {
 }
 
 // Agents returns a client of the agents' REST API.
-func (c *Config) Agents() (*client.Client, error) {
+func (c *Config) Agents(traceParent string) (*client.Client, error) {
 	settings, err := c.tls()
 	if err != nil {
 		return nil, err
 	}
-	return client.New(client.Options{Username: c.Username, Password: c.Password, TLS: settings}), nil
+	return client.New(client.Options{Username: c.Username, Password: c.Password, TLS: settings, TraceParent: traceParent}), nil
 }
 
 // tls is how agents with https addresses are called.

@@ -36,6 +36,8 @@ type Process struct {
 	Date string
 	// Now is the clock; nil: the host's.
 	Now func() time.Time
+	// Random makes the ids of traces; nil: the host's.
+	Random io.Reader
 }
 
 // app is one run.
@@ -54,6 +56,8 @@ type app struct {
 	config   *access.Config
 	agents   *client.Client
 	clusters []*access.Cluster
+	// trace is that of the orders, as agents have confirmed it.
+	trace string
 }
 
 // usageError is a mistake in the command line.
@@ -71,6 +75,7 @@ func Run(ctx context.Context, p Process) int {
 	root.SetOut(p.Out)
 	root.SetErr(p.Err)
 	err := root.ExecuteContext(ctx)
+	a.tellTrace()
 	a.close()
 	return a.exit(ctx, err)
 }
@@ -138,7 +143,7 @@ Options of pgregentctl itself precede the command.`,
 	c.AddCommand(a.list(), a.topology(), a.history(), a.showConfig(), a.dsn(), a.query(), a.version(),
 		a.switchover(), a.failover(), a.restart(), a.reload(), a.reinit(), a.flush(), a.pause(), a.resume(),
 		a.editConfig(), a.remove(), a.demoteCluster(), a.promoteCluster(),
-		a.status(), a.watch(), a.whatIf(), a.doctor(), a.migrate(), a.manPages())
+		a.status(), a.watch(), a.whatIf(), a.failovers(), a.explain(), a.plugin(), a.doctor(), a.migrate(), a.manPages())
 	c.InitDefaultHelpCmd()
 	return c
 }
@@ -172,7 +177,7 @@ func (a *app) setUp() error {
 	if err != nil {
 		return err
 	}
-	agents, err := c.Agents()
+	agents, err := c.Agents(a.traceParent())
 	if err != nil {
 		return err
 	}

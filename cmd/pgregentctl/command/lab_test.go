@@ -40,6 +40,8 @@ type answer struct {
 	// then is done before the answer; hang answers nothing at all.
 	then func()
 	hang bool
+	// trace confirms the trace of the call, as our agents do.
+	trace bool
 }
 
 func newLab(t *testing.T) *lab {
@@ -74,6 +76,9 @@ func (l *lab) serve(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case a.then != nil:
 		a.then()
+	}
+	if parts := strings.Split(r.Header.Get("Traceparent"), "-"); a.trace && len(parts) == 4 {
+		w.Header().Set(traceHeader, parts[1])
 	}
 	switch {
 	case a.hang:
@@ -159,7 +164,7 @@ func (l *lab) run(ctx context.Context, stdin string, args ...string) (out, errs 
 	var o, e bytes.Buffer
 	code = Run(ctx, Process{
 		Args: append([]string{"-c", l.config}, args...), In: strings.NewReader(stdin), Out: &o, Err: &e,
-		Environ: []string{"HOME=/nonexistent", "PATH=" + os.Getenv("PATH")}, Version: "test", Now: clock,
+		Environ: []string{"HOME=/nonexistent", "PATH=" + os.Getenv("PATH")}, Version: "test", Now: clock, Random: strings.NewReader(strings.Repeat("0123456789abcdef", 4)),
 	})
 	return o.String(), e.String(), code
 }

@@ -194,6 +194,7 @@ func (a *app) order(ctx context.Context, method string, m cluster.Member, path s
 		defer cancel()
 	}
 	reply, err := a.agents.Do(ctx, method, m.Data.APIURL, path, body)
+	a.noteTrace(reply)
 	if err != nil && errors.Is(context.Cause(ctx), context.Canceled) {
 		return reply, context.Canceled
 	}

@@ -26,6 +26,7 @@ func (a *app) post(ctx context.Context, h *handover, view *cluster.Cluster, at s
 	if err == nil && reply.Code == http.StatusNotImplemented && h.path() == "/switchover" && strings.Contains(reply.Text, "Server does not support this operation") {
 		reply, err = a.agents.Do(ctx, http.MethodPost, m.Data.APIURL, "/failover", h.body(at))
 	}
+	a.noteTrace(reply)
 	return reply, err
 }
 

@@ -1,10 +1,9 @@
-package plugintest
+package conformance
 
 import (
 	"context"
 	"errors"
 	"io"
-	"testing"
 	"time"
 
 	"google.golang.org/grpc"
@@ -23,7 +22,7 @@ type builder interface {
 }
 
 // builder skips plugins that build nothing, and tests without work.
-func (s Suite) builder(t *testing.T, r *running) builder {
+func (s Suite) builder(t T, r *running) builder {
 	t.Helper()
 	switch {
 	case s.Build == nil:
@@ -37,7 +36,7 @@ func (s Suite) builder(t *testing.T, r *running) builder {
 	return nil
 }
 
-func (s Suite) build(t *testing.T) {
+func (s Suite) build(t T) {
 	r := s.ready(t)
 	b := s.builder(t, r)
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
@@ -74,7 +73,7 @@ func (s Suite) build(t *testing.T) {
 	}
 }
 
-func (s Suite) cancel(t *testing.T) {
+func (s Suite) cancel(t T) {
 	r := s.ready(t)
 	b := s.builder(t, r)
 	ctx, cancel := context.WithTimeout(t.Context(), limit)
@@ -102,7 +101,7 @@ func (s Suite) cancel(t *testing.T) {
 	}
 }
 
-func (s Suite) event(t *testing.T) {
+func (s Suite) event(t T) {
 	r := s.ready(t)
 	r.need(t, proto.Capability_CAPABILITY_CALLBACK)
 	ctx, cancel := context.WithTimeout(t.Context(), limit)
@@ -117,7 +116,7 @@ func (s Suite) event(t *testing.T) {
 	}
 }
 
-func (s Suite) lateRoute(t *testing.T) {
+func (s Suite) lateRoute(t T) {
 	r := s.ready(t)
 	r.need(t, proto.Capability_CAPABILITY_ROUTER)
 	ctx, cancel := context.WithTimeout(t.Context(), limit)
