@@ -42,6 +42,9 @@ func (w *world) acquired(n *node, l *cluster.Leader) {
 		name: l.Name, epoch: l.Epoch, before: w.reign.epoch, left: w.zk.rest.Status, count: w.reign.count + 1, kept: w.complete,
 		forced: f.Pending() && !time.Now().Add(n.wallOff).Before(f.ScheduledAt) || w.reign.forced && w.reign.name == l.Name,
 	}
+	if w.blind && n.pg.recovering {
+		w.reign.forced, w.blind = true, false
+	}
 	w.checkBereft(n)
 	w.checkTags(n)
 	pg := n.pg
