@@ -42,6 +42,9 @@ func (w *world) acquired(n *node, l *cluster.Leader) {
 		name: l.Name, epoch: l.Epoch, before: w.reign.epoch, left: w.zk.rest.Status, count: w.reign.count + 1, kept: w.complete,
 		forced: f.Pending() && !time.Now().Add(n.wallOff).Before(f.ScheduledAt) || w.reign.forced && w.reign.name == l.Name,
 	}
+	if w.blind && n.pg.recovering {
+		w.reign.forced, w.blind = true, false
+	}
 	w.checkBereft(n)
 	w.checkTags(n)
 	pg := n.pg
@@ -59,8 +62,10 @@ func (w *world) opened(pg *postgres) {
 			w.violated("I1: %s and %s accept writes at the same time", other.name, pg.n.name)
 		}
 	}
-	if l := w.zk.lock; !w.setup.Settings.FailsafeMode && (l == nil || l.Name != pg.n.name) && !w.excused(pg.n) && !w.unstopped(pg.n) {
-		w.violated("%s accepts writes without holding the leader znode", pg.n.name)
+	if !w.leads(pg.n) {
+		if why := w.unlocked(pg.n); why != "" {
+			w.violated("%s accepts writes without holding the leader znode, %s", pg.n.name, why)
+		}
 	}
 	if !w.excused(pg.n) {
 		w.checkLoss(pg)
@@ -98,8 +103,11 @@ func (w *world) checkLoss(pg *postgres) {
 // checkExpiry is called when the ensemble ends a session with a leader znode.
 func (w *world) checkExpiry(_ *session, l *cluster.Leader) {
 	n := w.node(l.Name)
-	if n.pg.open() && !w.setup.Settings.FailsafeMode && !w.excused(n) && !n.lax {
-		w.violated("I3: the session of %s is over and its PostgreSQL accepts writes", n.name)
+	if !n.pg.open() {
+		return
+	}
+	if why := w.unlocked(n); why != "" {
+		w.violated("I3: the session of %s is over and its PostgreSQL accepts writes, %s", n.name, why)
 	}
 }
 

@@ -28,6 +28,8 @@ type ensemble struct {
 	registered map[string]*registration
 	// rest holds the persistent keys.
 	rest cluster.Cluster
+	// listed is the failsafe key as a leader last wrote it.
+	listed map[string]string
 	// spoilt are the persistent keys that cannot be understood.
 	spoilt map[string]*spoilt
 	// view is of the present state, and past are the views before, newest

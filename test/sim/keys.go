@@ -58,7 +58,7 @@ func (c *client) SetHistory(ctx context.Context, h cluster.History) error {
 
 // SetFailsafe writes the failsafe key.
 func (c *client) SetFailsafe(ctx context.Context, members map[string]string) error {
-	return c.asLeader(ctx, "failsafe", func() bool { c.w.zk.rest.Failsafe = members; return true })
+	return c.asLeader(ctx, "failsafe", func() bool { c.w.zk.rest.Failsafe, c.w.zk.listed = members, members; return true })
 }
 
 // put writes a persistent key if cond holds at the server.

@@ -10,6 +10,7 @@ import (
 // alone.
 func maintenanceFaults() []fault {
 	return []fault{
+		restoreFault(),
 		{"maintenance mode", 4, func(w *world, _ *node, _ dice) func() {
 			if w.zk.paused() {
 				return nil
@@ -17,6 +18,9 @@ func maintenanceFaults() []fault {
 			w.note("zk", "somebody pauses the cluster")
 			w.zk.setPause(true)
 			return func() {
+				if w.underWay { // by somebody else, who will resume it
+					return
+				}
 				w.note("zk", "somebody resumes the cluster")
 				w.zk.setPause(false)
 			}
@@ -45,7 +49,7 @@ func (e *ensemble) setPause(on bool) {
 
 // reads takes note of what the agent now knows of pause. In pause nobody stops
 // its PostgreSQL, and the fence does not either, until the agent has learned
-// that the pause is over and has told the fence: then it has a second, unless it
+// that the pause is over and has told the fence: then it has resumeBound for that, unless it
 // stands still. c.w.mu is held.
 func (c *client) reads(view *cluster.Cluster) {
 	p, o := c.p, view.Config.Object
@@ -57,7 +61,7 @@ func (c *client) reads(view *cluster.Cluster) {
 		p.n.lax = true
 		return
 	}
-	if p.n.lax = p.n.lax && p.n.pg.open(); was && p.n.lax {
+	if p.n.lax = p.n.lax && p.n.pg.open() && !p.fenced(); was && p.n.lax {
 		c.w.after(resumeBound, func() {
 			if p.n.lax && p.n.proc == p && !p.paused && p.frozen == nil && p.thawed+resumeBound < c.w.now() {
 				c.w.violated("I1: %s has learned %v ago that the pause is over, and nobody would stop its PostgreSQL", p.n.name, resumeBound)
@@ -67,8 +71,16 @@ func (c *client) reads(view *cluster.Cluster) {
 }
 
 // resumeBound is how long an agent that runs may take from learning that the
-// pause is over until PostgreSQL is guarded again, or does not accept writes.
-const resumeBound = 5 * time.Second
+// pause is over until PostgreSQL is guarded again, or does not accept writes: a
+// stop that hangs is given five seconds.
+const resumeBound = 8 * time.Second
+
+// fenced reports that the fence still has a deadline for PostgreSQL: the pause
+// was short.
+func (p *process) fenced() bool {
+	f := p.n.fence
+	return f != nil && f.agent == p && f.m.Deadline() != 0
+}
 
 // guarded notes that the fence of p's node has a deadline for PostgreSQL.
 func (p *process) guarded() {

@@ -367,6 +367,7 @@ func (p *process) saveMembers(list []cluster.Member) {
 func (p *process) savePromise(d decide.Promise, after time.Duration) error {
 	p.n.w.locked(func() {
 		p.n.disk.promise, p.n.disk.promiseFor, p.n.disk.promiseBoot = d, after, p.n.boot
+		p.n.w.promised(p.n, d)
 	})
 	return nil
 }

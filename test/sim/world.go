@@ -33,6 +33,10 @@ type world struct {
 	// rogue means that it never had the lock: somebody promoted it.
 	rogue bool
 	pids  int
+	// restoring means that an operator has a backup of the ensemble, underWay
+	// that it is about to be restored, and blind that the next leader is elected
+	// by keys that are too old. healed means that there are no more faults.
+	restoring, underWay, blind, healed bool
 	// calm means that the cluster is well after the last fault.
 	calm bool
 	// heals are what ends the faults under way.
