@@ -4,7 +4,8 @@ import "time"
 
 // Build is a data directory that is being made.
 type Build struct {
-	// Method is the one that is tried now, Attempt counts the methods from 1.
+	// Method is the one that is tried now, Attempt counts the attempts of all
+	// methods from 1.
 	Method  string
 	Attempt int
 	// Phase is one word, Message a sentence.

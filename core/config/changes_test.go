@@ -31,6 +31,20 @@ func TestChanges(t *testing.T) {
 	}
 }
 
+// TestChangesHideSettings: only a plugin knows which of its settings are secret.
+func TestChangesHideSettings(t *testing.T) {
+	old, _ := mustLoad(t, minimal+"plugins: {hook: {type: webhook, settings: {url: 'http://x', headers: {Authorization: abc}}}}\n")
+	now, _ := mustLoad(t, minimal+"plugins: {hook: {type: webhook, settings: {url: 'http://y', headers: {Authorization: def}, apikey: ghi}}}\n")
+	want := []Changed{
+		{"plugins.hook.settings.apikey", "", Mask, AtAgentRestart},
+		{"plugins.hook.settings.headers.Authorization", Mask, Mask, AtAgentRestart},
+		{"plugins.hook.settings.url", "http://x", "http://y", AtAgentRestart},
+	}
+	if diff := cmp.Diff(want, Changes(old, now)); diff != "" {
+		t.Errorf("changes differ (-want +got):\n%s", diff)
+	}
+}
+
 // TestWithFixed: a reload changes neither who the node is nor where its data
 // are, and takes over the rest.
 func TestWithFixed(t *testing.T) {

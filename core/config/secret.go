@@ -2,6 +2,7 @@ package config
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/pgregent/pgregent/core/cluster"
@@ -19,6 +20,9 @@ func secretPath(path string) bool {
 	if strings.HasPrefix(path, "zookeeper.auth_data") || strings.HasPrefix(path, "observability.tracing.headers") {
 		return true
 	}
+	if strings.HasPrefix(path, "plugins.") && strings.Contains(path, ".settings.") {
+		return !plainSetting(path)
+	}
 	last := path[strings.LastIndexByte(path, '.')+1:]
 	if strings.Contains(path, "authentication") {
 		_, ssl := secretFreeWords[last]
@@ -30,6 +34,23 @@ func secretPath(path string) bool {
 		}
 	}
 	return false
+}
+
+// plainSettings are settings of the shipped plugins that may be shown. What is
+// a secret among those of others, only they know.
+var plainSettings = []string{
+	"stanza", "config", "command", "delta", "args", "sockets", "backend", "servers", "timeout", "url", "actions", "retry",
+	"callback", "keep_data", "no_params", "no_leader", "primary_word",
+}
+
+// plainSetting reports that the setting at path may be shown; of lists and
+// mappings the setting is meant that they are the value of.
+func plainSetting(path string) bool {
+	_, key, _ := strings.Cut(path, ".settings.")
+	if i := strings.IndexAny(key, ".["); i >= 0 {
+		key = key[:i]
+	}
+	return slices.Contains(plainSettings, key)
 }
 
 // secretFreeWords are the words of a credential that may be shown.

@@ -44,9 +44,14 @@ func (s *Server) WithoutLeader() bool {
 func (s *Server) copyBy(ctx context.Context, up cluster.Upstream) error {
 	b := cluster.Build{Since: time.Now()}
 	defer s.building.Store(nil)
-	for _, m := range s.methods(up) {
+	for i, m := range attempts(s.methods(up)) {
 		if !hasSource(up) && !m.NoLeader {
 			continue
+		}
+		if i > 0 && m.Name == b.Method {
+			if err := pause(ctx, attemptPause); err != nil {
+				return fmt.Errorf("%s: %w", m.Name, err)
+			}
 		}
 		b.Method, b.Attempt = m.Name, b.Attempt+1
 		b.Phase, b.Message, b.Done, b.Total = "", "", 0, 0
@@ -67,6 +72,33 @@ func (s *Server) copyBy(ctx context.Context, up cluster.Upstream) error {
 		b.Failed = append(b.Failed, cluster.BuildFailure{Method: m.Name, Reason: err.Error()})
 	}
 	return failures(b.Failed)
+}
+
+// attemptPause lies between the attempts of one method.
+const attemptPause = 5 * time.Second
+
+// attempts are the methods as they are tried: basebackup has a second attempt
+// before another method gets its turn. The last one needs none, since whoever
+// asked for the copy asks again.
+func attempts(list []config.Method) []config.Method {
+	var out []config.Method
+	for i, m := range list {
+		out = append(out, m)
+		if m.Name == config.BaseBackupMethod && m.Command == "" && i < len(list)-1 {
+			out = append(out, m)
+		}
+	}
+	return out
+}
+
+// pause waits, and returns why if ctx ends before.
+func pause(ctx context.Context, d time.Duration) error {
+	select {
+	case <-time.After(d):
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
 }
 
 // failures are the reasons of all methods.

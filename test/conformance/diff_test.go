@@ -34,7 +34,7 @@ var explained = []struct{ pattern, why string }{
 	{`: \.replication_state: ours string, Patroni $`, "3.0.4 and later"},
 	{`^GET /cluster .*: \.scope: `, "4.x"},
 	{`^GET /cluster .*: \.members\[\]\.(receive_|replay_)?(lsn|lag): ours (string|float64), Patroni $`, "4.1"},
-	{`^GET /cluster \[[NX]\]: \.members\[\]\.lag: ours (string|float64), Patroni (string|float64)$`, "the lag of a member without position is unknown; the last row of several tells the type"},
+	{`^GET /cluster \[[NTX]\]: \.members\[\]\.lag: ours (string|float64), Patroni (string|float64)$`, "the lag of a member without position is unknown; the last row of several tells the type"},
 	{`: \.logger_queue_size: ours has none`, "there is no queue of log lines"},
 	{`^GET /(cluster|config|history)(/\S*)? \[[YZ]\]: ours 503 "", Patroni 0 "no answer"`, "without ZooKeeper there is an answer"},
 	{`^GET /failsafe \[[YZ]\]: ours 503`, "without ZooKeeper it is not known whether there is a failsafe key"},

@@ -1,7 +1,8 @@
 #!/bin/sh
 # Installs what building and testing needs besides Go: the PostgreSQL server,
 # ZooKeeper with a Java runtime, HAProxy, pgBackRest, iproute2 for the tests'
-# network namespaces, and protoc for "make proto"; with --with-patroni also
+# network namespaces, protoc for "make proto", and on Debian gRPC for Python,
+# for the plugin that is written in it; with --with-patroni also
 # Patroni's package: an independent client of our clusters, and an independent
 # agent for mixed ones, and on Debian Prometheus for its promtool; with
 # --with-wrk also wrk, which loads the REST API; with --with-packaging what
@@ -70,6 +71,8 @@ missing() {
 	have ip || echo iproute2
 	have protoc || echo protobuf-compiler
 	have pgbackrest || echo pgbackrest
+	# For the plugin in Python; elsewhere its test is skipped.
+	! have apt-get || /usr/bin/python3 -c 'import grpc, google.protobuf' 2>/dev/null || echo python-grpc
 	[ "$with_patroni" = no ] || has_patroni || echo patroni
 	[ "$with_wrk" = no ] || have wrk || echo wrk
 	if [ "$with_packaging" = yes ]; then
@@ -104,6 +107,7 @@ apt_packages() {
 		zookeeper) echo zookeeper libslf4j-java ;;
 		java) echo default-jre-headless ;;
 		patroni) echo patroni python3-kazoo ;;
+		python-grpc) echo python3-grpcio python3-protobuf openssl ;;
 		*) echo "$word" ;;
 		esac
 	done

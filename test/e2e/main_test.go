@@ -22,6 +22,9 @@ postgresql:
 `
 
 func TestMain(m *testing.M) {
+	if asPlugin() {
+		return
+	}
 	code := m.Run()
 	lab.Cleanup()
 	os.Exit(code)

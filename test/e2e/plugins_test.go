@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -182,6 +183,63 @@ func TestBuildIsShownAndSurvivesAKill(t *testing.T) {
 	if both := w.Overlap(time.Second); both > 0 {
 		t.Errorf("two primaries during %v", both)
 	}
+}
+
+// A killed agent takes the plugin that builds with it, and whatever that has
+// started; the next agent begins the build anew.
+func TestBuildOfAKilledAgentIsBegunAnew(t *testing.T) {
+	t.Parallel()
+	l := lab.New(t, lab.Options{Nodes: 2, Lazy: true, Node: func(string) string {
+		return "  basebackup:\n  - max-rate: 6M\n  - checkpoint: fast\n"
+	}})
+	leader, standby := l.Nodes[0], l.Nodes[1]
+	leader.Start()
+	l.WaitHealthy(60 * time.Second)
+	postmaster := leader.Postmaster()
+	standby.Start()
+	var copying []int
+	l.Wait(60*time.Second, "the build", func() string {
+		doc, err := standby.GetJSON("/patroni")
+		if n, _ := cluster.ParseInt(doc.Object("pgregent").Object("build").Get("percent")); err != nil || n < 5 {
+			return fmt.Sprint(doc, err)
+		}
+		copying = processesWith("--pgdata=" + standby.DataDir)
+		return ""
+	})
+	if len(copying) == 0 {
+		t.Fatal("no pg_basebackup found")
+	}
+	standby.KillAgent()
+	standby.Start()
+	l.Wait(60*time.Second, "the next build", func() string {
+		if strings.Count(standby.Log(), `msg="build started"`) < 2 {
+			return "not begun"
+		}
+		return ""
+	})
+	for _, pid := range copying {
+		if slices.Contains(processesWith("--pgdata="+standby.DataDir), pid) {
+			t.Errorf("pg_basebackup %d of the former agent still writes", pid)
+		}
+	}
+	l.WaitHealthy(60 * time.Second)
+	if leader.Postmaster() != postmaster || l.Leader() != leader {
+		t.Error("the leader or its PostgreSQL is another one")
+	}
+}
+
+// processesWith are the processes that have this among their arguments.
+func processesWith(argument string) []int {
+	var pids []int
+	files, _ := filepath.Glob("/proc/[0-9]*/cmdline")
+	for _, file := range files {
+		text, _ := os.ReadFile(file)
+		if slices.Contains(strings.Split(string(text), "\x00"), argument) {
+			pid, _ := strconv.Atoi(filepath.Base(filepath.Dir(file)))
+			pids = append(pids, pid)
+		}
+	}
+	return pids
 }
 
 // buildEvents listens to a node's events and returns what reads those of builds
