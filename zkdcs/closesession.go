@@ -13,8 +13,8 @@ import (
 // so that its ephemerals, the leader znode among them, vanish at once. A
 // session that has expired meanwhile cannot be attached to, which is as good:
 // this can never hurt a later leader.
-func CloseSession(ctx context.Context, hosts []string, sess Session, log *slog.Logger) error {
-	l, err := openLink(linkOptions{hosts: hosts, timeout: sess.Timeout, resume: &sess, once: true, log: log})
+func CloseSession(ctx context.Context, a Access, sess Session, log *slog.Logger) error {
+	l, err := openLink(linkOptions{access: a, refused: refusedBy(log), timeout: sess.Timeout, resume: &sess, once: true, log: log})
 	if err != nil {
 		return err
 	}

@@ -38,7 +38,7 @@ func TestStoreContract(t *testing.T) {
 
 func open(t *testing.T, server *zktest.Server, member string) agent.Store {
 	s, err := zkdcs.New(zkdcs.Options{
-		Hosts: []string{server.Addr()}, Namespace: t.Name(), Scope: "contract", Name: member, InstanceID: member,
+		Access: zkdcs.Access{Hosts: []string{server.Addr()}}, Namespace: t.Name(), Scope: "contract", Name: member, InstanceID: member,
 		SessionTimeout: 5 * time.Second, RetryTimeout: 5 * time.Second, TickTime: 500 * time.Millisecond,
 	})
 	if err != nil {

@@ -42,9 +42,23 @@ func readError(err error) error {
 		return nil
 	}
 	if answered(err) {
-		return fmt.Errorf("refused by ZooKeeper: %s", err)
+		return refused(err)
 	}
 	return fmt.Errorf("%w: %s", cluster.ErrUnreachable, err)
+}
+
+// refused is the server's no, with what a person can do about it.
+func refused(err error) error {
+	hint := ""
+	switch {
+	case errors.Is(err, zk.ErrNoAuth):
+		hint = "; the ACL of the znode does not admit this agent: compare zookeeper.set_acls, auth_data and cert of all members"
+	case errors.Is(err, zk.ErrAuthFailed):
+		hint = "; the servers do not take the credentials of zookeeper.auth_data"
+	case errors.Is(err, zk.ErrInvalidACL):
+		hint = "; the servers do not know a scheme of zookeeper.set_acls, or its principal is malformed"
+	}
+	return fmt.Errorf("refused by ZooKeeper: %s%s", err, hint)
 }
 
 // writeError translates the error of a write. A write that got no answer may
@@ -58,7 +72,7 @@ func writeError(err error) error {
 	case errors.Is(err, zk.ErrBadVersion), errors.Is(err, zk.ErrNodeExists), errors.Is(err, zk.ErrNoNode):
 		return fmt.Errorf("%w: %s", cluster.ErrConflict, err)
 	case answered(err):
-		return fmt.Errorf("refused by ZooKeeper: %s", err)
+		return refused(err)
 	}
 	return fmt.Errorf("%w: %s", cluster.ErrOutcomeUnknown, err)
 }

@@ -27,6 +27,7 @@ type link struct {
 	client *zk.Conn
 	events <-chan zk.Event // closed when the client's goroutines have ended
 	gate   *zkwire.Gate
+	acl    acl
 	once   bool
 	onNode func(zk.Event) // a watch fired; must not block; nil: none is set
 
@@ -42,7 +43,9 @@ type link struct {
 }
 
 type linkOptions struct {
-	hosts   []string
+	access  Access
+	acl     acl
+	refused func(address string, err error)
 	timeout time.Duration // session timeout to ask for
 	resume  *Session
 	once    bool
@@ -53,14 +56,17 @@ type linkOptions struct {
 // openLink starts to connect. It does not wait.
 func openLink(o linkOptions) (*link, error) {
 	l := &link{
-		gate:   zkwire.NewGate(zkwire.Options{Resume: o.resume, Once: o.once, MaxFrame: maxFrame}),
+		gate: zkwire.NewGate(zkwire.Options{
+			Resume: o.resume, Once: o.once, MaxFrame: maxFrame, TLS: o.access.TLS, Refused: o.refused,
+		}),
+		acl:    o.acl,
 		once:   o.once,
 		onNode: o.onNode,
 		slots:  make(chan struct{}, maxWaiting),
 		signal: make(chan struct{}, 1),
 		over:   make(chan struct{}),
 	}
-	client, events, err := zk.Connect(o.hosts, o.timeout,
+	client, events, err := zk.Connect(o.access.Hosts, o.timeout,
 		zk.WithDialer(l.gate.Dial), zk.WithHostProvider(&zkwire.Hosts{}),
 		zk.WithEventCallback(l.event), zk.WithMaxBufferSize(maxFrame),
 		zk.WithLogger(clientLog{o.log}), zk.WithLogInfo(false))
@@ -183,6 +189,25 @@ func notify(ch chan struct{}) {
 	select {
 	case ch <- struct{}{}:
 	default:
+	}
+}
+
+// complainAgain is the least time between two words about one server.
+const complainAgain = time.Minute
+
+// refusedBy tells of servers that TLS could not be spoken with, which the
+// client keeps to itself.
+func refusedBy(log *slog.Logger) func(address string, err error) {
+	var mu sync.Mutex
+	told := map[string]time.Time{}
+	return func(address string, err error) {
+		mu.Lock()
+		defer mu.Unlock()
+		if at, ok := told[address]; ok && time.Since(at) < complainAgain {
+			return
+		}
+		told[address] = time.Now()
+		log.Warn("ZooKeeper server cannot be used", slog.String("server", address), slog.Any("err", err))
 	}
 }
 

@@ -68,7 +68,7 @@ func start(t *testing.T, name string, change ...func(*Options)) *node {
 	t.Cleanup(proxy.Close)
 	n := &node{proxy: proxy}
 	o := Options{
-		Hosts: []string{proxy.Addr()}, Namespace: "service", Scope: scope(t), Name: name,
+		Access: Access{Hosts: []string{proxy.Addr()}}, Namespace: "service", Scope: scope(t), Name: name,
 		SessionTimeout: 4 * time.Second, RetryTimeout: 3 * time.Second, TickTime: tick,
 		InstanceID: name + "-" + fmt.Sprint(counter.Add(1)),
 		SaveSession: func(s Session) {
@@ -84,18 +84,25 @@ func start(t *testing.T, name string, change ...func(*Options)) *node {
 	if n.Store, err = New(o); err != nil {
 		t.Fatal(err)
 	}
+	n.stop = run(t, n.Store)
+	n.await(t, "a view", func() bool { _, err := n.Load(t.Context()); return err == nil })
+	return n
+}
+
+// run serves s until the returned function is called, at the latest to the
+// end of the test.
+func run(t *testing.T, s *Store) (stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
-	go func() { done <- n.Run(ctx) }()
-	n.stop = sync.OnceFunc(func() {
+	go func() { done <- s.Run(ctx) }()
+	stop = sync.OnceFunc(func() {
 		cancel()
 		if err := <-done; err != nil {
 			t.Errorf("run: %v", err)
 		}
 	})
-	t.Cleanup(n.stop)
-	n.await(t, "a view", func() bool { _, err := n.Load(t.Context()); return err == nil })
-	return n
+	t.Cleanup(stop)
+	return stop
 }
 
 var counter atomic.Int64

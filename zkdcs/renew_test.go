@@ -8,7 +8,7 @@ import (
 )
 
 func TestHandshakeShortensTheLease(t *testing.T) {
-	s, err := New(Options{Hosts: []string{"localhost"}, Scope: "x", Name: "a", SessionTimeout: 20 * time.Second})
+	s, err := New(Options{Access: Access{Hosts: []string{"localhost"}}, Scope: "x", Name: "a", SessionTimeout: 20 * time.Second})
 	if err != nil {
 		t.Fatal(err)
 	}

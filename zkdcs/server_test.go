@@ -98,7 +98,7 @@ func TestHugeValueIsRefused(t *testing.T) {
 }
 
 func TestNewChecksOptions(t *testing.T) {
-	good := Options{Hosts: []string{"h:1"}, Scope: "s", SessionTimeout: time.Second}
+	good := Options{Access: Access{Hosts: []string{"h:1"}}, Scope: "s", SessionTimeout: time.Second}
 	if _, err := New(good); err != nil {
 		t.Errorf("got %v", err)
 	}

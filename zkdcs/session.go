@@ -62,7 +62,7 @@ func (s *Store) openLease(resume *Session) (*link, error) {
 		resume = nil
 	}
 	s.mu.Unlock()
-	l, err := openLink(linkOptions{hosts: s.opts.Hosts, timeout: asked, resume: resume, log: s.log})
+	l, err := openLink(linkOptions{access: s.opts.Access, acl: s.acl, refused: s.refused, timeout: asked, resume: resume, log: s.log})
 	if err != nil {
 		return nil, err
 	}
@@ -343,7 +343,7 @@ func (s *Store) Close(ctx context.Context) error {
 
 // closeAgain attaches to the session once more to close it.
 func (s *Store) closeAgain(ctx context.Context, sess Session) error {
-	if err := CloseSession(ctx, s.opts.Hosts, sess, s.log); err != nil {
+	if err := CloseSession(ctx, s.opts.Access, sess, s.log); err != nil {
 		return err
 	}
 	s.closed()

@@ -2,6 +2,7 @@ package zkdcs
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"github.com/pgregent/pgregent/core/cluster"
+	"github.com/pgregent/pgregent/core/config"
 	"github.com/pgregent/pgregent/core/lease"
 	"github.com/pgregent/pgregent/zkdcs/zkwire"
 )
@@ -17,10 +19,20 @@ import (
 // Session is what a restarted agent needs to go on with its session.
 type Session = zkwire.Session
 
-// Options of a Store.
-type Options struct {
+// Access is how the servers are reached, and as whom.
+type Access struct {
 	// Hosts are host:port; the port is 2181 by default.
 	Hosts []string
+	// TLS is the client's side of TLS with a server, by its name or address
+	// in Hosts; nil: connections are not encrypted.
+	TLS func(host string) *tls.Config
+	// AuthData maps a scheme to its credential.
+	AuthData map[string]string
+}
+
+// Options of a Store.
+type Options struct {
+	Access
 	// Chroot is a path that everything lies below, "" for none.
 	Chroot    string
 	Namespace string
@@ -34,8 +46,9 @@ type Options struct {
 	RetryTimeout time.Duration
 	// TickTime is the ensemble's tickTime.
 	TickTime time.Duration
-	// AuthData maps a scheme to its credential.
-	AuthData map[string]string
+	// ACL is put on every znode at and below the cluster's path; none: they are
+	// open to all, as those above always are.
+	ACL []config.ACL
 	// InstanceID distinguishes agents of one name.
 	InstanceID string
 	// Resume is the session of a former run, nil if there is none.
@@ -50,6 +63,8 @@ type Options struct {
 type Store struct {
 	opts    Options
 	paths   paths
+	acl     acl
+	refused func(address string, err error)
 	log     *slog.Logger
 	view    *view
 	changed chan struct{}
@@ -120,7 +135,7 @@ func New(o Options) (*Store, error) {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
 	s := &Store{
-		opts: o, paths: newPaths(o), log: o.Logger,
+		opts: o, paths: newPaths(o), acl: newACL(newPaths(o), o.ACL), refused: refusedBy(o.Logger), log: o.Logger,
 		changed: make(chan struct{}, 1), renewal: make(chan struct{}, 1),
 		releasing: make(chan struct{}, 1),
 		asked:     o.SessionTimeout, retry: o.RetryTimeout,

@@ -34,7 +34,7 @@ func (s *Store) watchOnce(ctx context.Context) error {
 	asked := s.asked
 	s.mu.Unlock()
 	l, err := openLink(linkOptions{
-		hosts: s.opts.Hosts, timeout: asked, once: true, log: s.log,
+		access: s.opts.Access, refused: s.refused, timeout: asked, once: true, log: s.log,
 		onNode: func(e zk.Event) {
 			<-ready
 			s.view.fired(l, e)

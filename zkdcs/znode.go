@@ -37,6 +37,11 @@ func found(data []byte, stat *zk.Stat, err error) (znode, error) {
 // that was refused, -1 if none was named. Without an answer before the end of
 // ctx the link is ended, so that the transaction cannot be sent later.
 func write(ctx context.Context, l *link, ops ...any) (results []zk.MultiResponse, failed int, err error) {
+	for _, op := range ops {
+		if create, ok := op.(*zk.CreateRequest); ok {
+			create.Acl = l.acl.of(create.Path)
+		}
+	}
 	results, err = request(ctx, l, func(c *zk.Conn) ([]zk.MultiResponse, error) { return c.Multi(ops...) })
 	if errors.Is(err, errAbandoned) {
 		l.end("a write got no answer")
@@ -55,8 +60,9 @@ func firstFailed(results []zk.MultiResponse) int {
 	return -1
 }
 
+// opCreate lacks its ACL, which write sets.
 func opCreate(path string, data []byte, flags int32) *zk.CreateRequest {
-	return &zk.CreateRequest{Path: path, Data: data, Acl: zk.WorldACL(zk.PermAll), Flags: flags}
+	return &zk.CreateRequest{Path: path, Data: data, Flags: flags}
 }
 
 func opSet(path string, data []byte, version int32) *zk.SetDataRequest {

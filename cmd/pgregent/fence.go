@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"os"
 	"os/exec"
@@ -13,6 +12,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/pgregent/pgregent/cmd/ensemble"
 	"github.com/pgregent/pgregent/core/cluster"
 	"github.com/pgregent/pgregent/core/config"
 	"github.com/pgregent/pgregent/core/fence"
@@ -108,7 +108,11 @@ func closeSession(local *config.Local, state *stateDir, session int64) error {
 	state.dropSession()
 	ctx, cancel := context.WithTimeout(context.Background(), goodbyeLimit)
 	defer cancel()
-	return zkdcs.CloseSession(ctx, local.ZooKeeper.Hosts, *sess, slog.New(slog.NewTextHandler(io.Discard, nil)))
+	servers, err := ensemble.Access(local.ZooKeeper, nil)
+	if err != nil {
+		return fmt.Errorf("%w; the session ends by its timeout", err)
+	}
+	return zkdcs.CloseSession(ctx, servers, *sess, slog.New(slog.DiscardHandler))
 }
 
 // lowerOOMScore asks the kernel to spare this process; only root may.

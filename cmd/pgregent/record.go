@@ -3,11 +3,8 @@ package main
 import (
 	"context"
 	"os"
-	"path/filepath"
 	"strings"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"github.com/pgregent/pgregent/core/agent"
 	"github.com/pgregent/pgregent/core/cluster"
@@ -101,20 +98,6 @@ func (r *recording) records(present func() *client.Client) *rest.Records {
 		}
 		return out
 	}}
-}
-
-// minRoom is what PostgreSQL needs to write on: one segment of its log.
-const minRoom = 16 << 20
-
-// roomIn names the first of the server's directories whose file system is full.
-func roomIn(dataDir string) agent.Evidence {
-	for _, dir := range []string{dataDir, filepath.Join(dataDir, "pg_wal")} {
-		var fs unix.Statfs_t
-		if unix.Statfs(dir, &fs) == nil && fs.Bavail*uint64(fs.Bsize) < minRoom {
-			return agent.Evidence{Full: dir}
-		}
-	}
-	return agent.Evidence{}
 }
 
 // noteKill keeps what the fence did for the next agent. It is called after

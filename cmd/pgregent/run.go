@@ -14,6 +14,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/pgregent/pgregent/cmd/ensemble"
 	"github.com/pgregent/pgregent/core/agent"
 	"github.com/pgregent/pgregent/core/cluster"
 	"github.com/pgregent/pgregent/core/config"
@@ -129,9 +130,12 @@ func (n *node) wire(local *config.Local) error {
 		Effective: func(dynamic *cluster.Object) (config.Postgres, []string) { return n.local.Load().Postgres(dynamic) },
 	})
 	id := newInstanceID()
-	var err error
+	servers, err := ensemble.Access(local.ZooKeeper, n.log)
+	if err != nil {
+		return err
+	}
 	n.store, err = zkdcs.New(zkdcs.Options{
-		Hosts: local.ZooKeeper.Hosts, Chroot: local.ZooKeeper.Chroot, AuthData: local.ZooKeeper.AuthData,
+		Access: servers, Chroot: local.ZooKeeper.Chroot, ACL: local.ZooKeeper.ACL,
 		Namespace: local.Namespace, Scope: local.Scope, Name: local.Name, InstanceID: id,
 		SessionTimeout: settings.TTL, RetryTimeout: settings.RetryTimeout, TickTime: local.ZooKeeper.TickTime,
 		Resume: n.dir.loadSession(), SaveSession: n.saveSession, Logger: n.log,
@@ -170,7 +174,7 @@ func (n *node) agentOptions(local *config.Local, pg config.Postgres, cached *clu
 		Store: timedStore{n.store, n.phases}, Postgres: timedPostgres{n.postgres, n.phases}, Pinger: n.postgres.NewPinger(), Logger: n.log,
 		Turned: n.manager.turned,
 	}
-	o.Recorder, o.Former, o.Evidence = n.record, n.record.former, func() agent.Evidence { return roomIn(pg.DataDir) }
+	o.Recorder, o.Former, o.Evidence = n.record, n.record.former, func() agent.Evidence { return agent.Evidence{Full: postgres.FullDirectory(pg.DataDir)} }
 	settings, _ := local.Settings(cached)
 	o.Watchdog, o.WatchdogRequired = newWatchdog(local.Watchdog, n.log), local.Watchdog.Mode == config.WatchdogRequired
 	o.Promised, o.SavePromise = n.dir.loadPromise(lease.Now(), settings.TTL), n.dir.savePromise

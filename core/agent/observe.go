@@ -172,11 +172,22 @@ func (a *Agent) observePostgres(ctx context.Context) {
 	if s.instance.State != i.State {
 		a.log.Info("PostgreSQL", "state", i.State, "was", s.instance.State, "pid", i.Pid)
 	}
+	a.noteDisk(s.instance.DiskProblem, i.DiskProblem)
 	s.instance = i
 	closed := s.job != nil && s.job.closed.Load()
 	a.writable.Store((i.Primary() && !closed) || (s.job != nil && s.job.primary.Load()))
 	a.observed.Store(true)
 	if s.won && i.Ready && (i.Primary() || s.settings.StandbyCluster != nil) {
 		s.won = false
+	}
+}
+
+// noteDisk tells when PostgreSQL cannot write any more, and when it can again.
+func (a *Agent) noteDisk(was, now string) {
+	switch {
+	case now != "" && was == "":
+		a.log.Error("PostgreSQL cannot write", "reason", now)
+	case now == "" && was != "":
+		a.log.Info("PostgreSQL can write again", "was", was)
 	}
 }

@@ -115,6 +115,9 @@ func (a *Agent) rewind(ctx context.Context, up cluster.Upstream) {
 			if errors.Is(err, context.Canceled) {
 				return
 			}
+			if err != nil && s.instance.DiskProblem != "" {
+				return // says nothing about the data, which may not be removed for it
+			}
 			s.rewindTries++
 			if errors.Is(err, cluster.ErrCannotRewind) {
 				s.rewindTries = rewindTries

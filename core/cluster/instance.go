@@ -10,6 +10,9 @@ type Instance struct {
 	// DataProblem says why the data directory cannot be used (unreadable,
 	// of another user, no control file); "" if it can.
 	DataProblem string
+	// DiskProblem says why the server cannot write to its file systems (full,
+	// read-only), whether it runs or not; "" if it can.
+	DiskProblem string
 	// SystemID is from the control file; "" if unknown.
 	SystemID string
 	// Running means that the postmaster process lives. Ready means that it

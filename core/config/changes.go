@@ -35,11 +35,11 @@ func (c *changes) compare(path string, from, to any) {
 	b, bIs := to.(*cluster.Object)
 	if (aIs || from == nil) && (bIs || to == nil) && (aIs || bIs) {
 		for name, v := range a.All() {
-			c.compare(join(path, name), v, b.Get(name))
+			c.compare(join(path, maskedName(path, name)), v, b.Get(name))
 		}
 		for name, v := range b.All() {
 			if !a.Has(name) {
-				c.compare(join(path, name), nil, v)
+				c.compare(join(path, maskedName(path, name)), nil, v)
 			}
 		}
 		return

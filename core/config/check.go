@@ -16,20 +16,6 @@ func (d *document) checkKeys() {
 	schema := newSchema()
 	c := keyChecker{doc: d, root: schema}
 	c.section(d.root, schema, "")
-	for _, p := range protections {
-		if v := d.lookup(p.path); v != nil && !isOff(v) {
-			d.report(Warning, p.path, v, "not supported by this build: %s", p.meaning)
-		}
-	}
-}
-
-// isOff reports whether v is a way to write "not wanted".
-func isOff(v any) bool {
-	if b, ok := cluster.ParseBool(v); ok {
-		return !b
-	}
-	list, ok := v.([]any)
-	return ok && len(list) == 0 || v == "" || v == "none"
 }
 
 type keyChecker struct {

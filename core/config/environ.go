@@ -50,7 +50,7 @@ var fixedNames = []struct {
 	{"LOG_", "log", asMap, "STATIC_FIELDS LOGGERS"},
 	{"ZOOKEEPER_", "zookeeper", asList, "HOSTS"},
 	{"ZOOKEEPER_", "zookeeper", asMap, "SET_ACLS AUTH_DATA"},
-	{"ZOOKEEPER_", "zookeeper", asBool, "VERIFY USE_SSL"},
+	{"ZOOKEEPER_", "zookeeper", asBool, "VERIFY VERIFY_HOSTNAME USE_SSL"},
 	{"ZOOKEEPER_", "zookeeper", asText, "CACERT CERT KEY KEY_PASSWORD TICK_TIME"},
 }
 

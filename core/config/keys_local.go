@@ -80,7 +80,8 @@ var zooKeeperKeys = []keyRow{
 	{"key", is(text), "", AtAgentRestart, "Key file of the client certificate."},
 	{"key_password", is(text), "", AtAgentRestart, "Password of that key file."},
 	{"verify", is(boolean), "true", AtAgentRestart, "Checks ZooKeeper's certificate."},
-	{"set_acls", is(mapping), "", AtAgentRestart, "ACL of every znode: a principal, and a list of permissions."},
+	{"verify_hostname", is(boolean), "", AtAgentRestart, "Whether that certificate must be of the host in zookeeper.hosts; not set: a mismatch is told in the log."},
+	{"set_acls", is(mapping), "", AtAgentRestart, "ACL of every znode: a principal of scheme x509, or scheme:credential, and a list of CREATE, READ, WRITE, DELETE, ADMIN, ALL."},
 	{"auth_data", is(textMap), "", AtAgentRestart, "Credentials of the session by scheme, as in digest: user:password."},
 }
 

@@ -182,28 +182,6 @@ func (d *document) restConnectAddress(set, host string, port int) string {
 	return joinAddress(unbracket(h), p)
 }
 
-func (d *document) zooKeeper() ZooKeeper {
-	z := ZooKeeper{TickTime: defaultTickTime}
-	const hosts = "zookeeper.hosts"
-	if v := d.lookup(hosts); v != nil && v != "" {
-		var err error
-		if z.Hosts, z.Chroot, err = parseZooKeeperHosts(textItems(v)); err != nil {
-			d.report(Error, hosts, v, "%v", err)
-		}
-	}
-	if t, ok := parseTick(d.lookup("zookeeper.tick_time")); ok {
-		z.TickTime = t
-	}
-	o, _ := d.lookup("zookeeper.auth_data").(*cluster.Object)
-	for scheme, credential := range o.All() {
-		if z.AuthData == nil {
-			z.AuthData = map[string]string{}
-		}
-		z.AuthData[scheme] = cluster.Text(credential)
-	}
-	return z
-}
-
 // defaultTakeoverWait is long enough for a service manager to start a new
 // agent.
 const defaultTakeoverWait = 5 * time.Second

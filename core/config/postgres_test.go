@@ -201,7 +201,7 @@ log: {level: 10, type: json}
 	if want := (RESTAPI{":8008", "h:1", "u", "p:q"}); l.RESTAPI != want {
 		t.Errorf("restapi %+v, want %+v", l.RESTAPI, want)
 	}
-	zk := ZooKeeper{[]string{"a:2181", "[::1]:2182", "c:1"}, "/x/y", 500 * time.Millisecond, map[string]string{"digest": "u:p"}}
+	zk := ZooKeeper{Hosts: []string{"a:2181", "[::1]:2182", "c:1"}, Chroot: "/x/y", TickTime: 500 * time.Millisecond, AuthData: map[string]string{"digest": "u:p"}}
 	if diff := cmp.Diff(zk, l.ZooKeeper); diff != "" {
 		t.Errorf("zookeeper (-want +got):\n%s", diff)
 	}

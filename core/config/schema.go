@@ -16,13 +16,6 @@ type schemaKey struct {
 // ZooKeeper would make a second cluster.
 var otherStores = []string{"consul", "etcd", "etcd3", "exhibitor", "kubernetes", "raft"}
 
-// protections are keys whose absence of effect would leave open what the
-// operator meant to close.
-var protections = []struct{ path, meaning string }{
-	{"zookeeper.use_ssl", "the connection to ZooKeeper is not encrypted"},
-	{"zookeeper.set_acls", "znodes are created with an open ACL"},
-}
-
 // dcsSection is where a file has the first dynamic configuration.
 const dcsSection = "bootstrap.dcs"
 

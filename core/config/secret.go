@@ -77,6 +77,19 @@ func maskText(s string) string {
 	return secretURL.ReplaceAllString(s, "${1}:"+Mask+"@")
 }
 
+// maskedName is the name of an entry of the mapping at path as it may be shown:
+// a principal can hold a password.
+func maskedName(path, name string) string {
+	if path != "zookeeper.set_acls" {
+		return name
+	}
+	scheme, id, _ := strings.Cut(name, ":")
+	if user, _, found := strings.Cut(id, ":"); found && scheme != "ip" {
+		return scheme + ":" + user + ":" + Mask
+	}
+	return name
+}
+
 // masked returns v, which stands at path, as it may be shown. v itself is not
 // changed.
 func masked(path string, v any) any {
@@ -84,7 +97,7 @@ func masked(path string, v any) any {
 	case *cluster.Object:
 		o := &cluster.Object{}
 		for name, sub := range v.All() {
-			o.Set(name, masked(join(path, name), sub))
+			o.Set(maskedName(path, name), masked(join(path, name), sub))
 		}
 		return o
 	case []any:

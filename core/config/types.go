@@ -68,6 +68,10 @@ type ZooKeeper struct {
 	TickTime time.Duration
 	// AuthData maps a scheme ("digest") to its credential.
 	AuthData map[string]string
+	// TLS is nil for connections that are not encrypted.
+	TLS *ZooKeeperTLS
+	// ACL is put on every znode of the cluster that is made; none: open to all.
+	ACL []ACL
 }
 
 // FenceMode says what happens without a fence process.

@@ -20,6 +20,10 @@ type controlData map[string]string
 func parseControlData(text string) controlData {
 	d := controlData{}
 	for line := range strings.SplitSeq(text, "\n") {
+		if isChecksumWarning(line) {
+			d[badChecksum] = "yes"
+			continue
+		}
 		label, value, ok := strings.Cut(line, ":")
 		if !ok {
 			continue
@@ -27,6 +31,15 @@ func parseControlData(text string) controlData {
 		d[strings.TrimPrefix(strings.TrimSpace(label), "Current ")] = strings.TrimSpace(value)
 	}
 	return d
+}
+
+// badChecksum is a label that pg_controldata does not have.
+const badChecksum = "wrong checksum"
+
+// isChecksumWarning recognizes "WARNING: Calculated CRC checksum does not match
+// value stored in file." and how newer versions put it.
+func isChecksumWarning(line string) bool {
+	return strings.Contains(strings.ToLower(line), "calculated crc checksum does not match")
 }
 
 func (d controlData) lsn(label string) cluster.LSN {
@@ -57,6 +70,16 @@ func (d controlData) control() cluster.Control {
 	}
 }
 
+// corrupt says that the file of dir is not what a server has written, "" if it
+// is. Only while none runs: a file that is being written reads torn.
+func (d controlData) corrupt(dir string) string {
+	if d[badChecksum] == "" {
+		return ""
+	}
+	return fmt.Sprintf("data directory %s: its control file global/pg_control is corrupt (wrong checksum); restore it from a backup, "+
+		"or let the node be copied anew (reinitialize)", dir)
+}
+
 // controlCache keeps the last output of pg_controldata and which file it was
 // of.
 type controlCache struct {
@@ -83,13 +106,16 @@ func (s *Server) controlData(ctx context.Context) (controlData, error) {
 	if c.data != nil && c.inode == inode && c.modified.Equal(info.ModTime()) {
 		return c.data, nil
 	}
-	out, err := s.tool(ctx, tool{name: "pg_controldata", args: []string{"-D", cfg.DataDir}})
+	out, said, err := s.run(ctx, tool{name: "pg_controldata", args: []string{"-D", cfg.DataDir}})
 	if err != nil {
 		return nil, fmt.Errorf("read control file: %w", err)
 	}
-	c = controlCache{data: parseControlData(out), modified: info.ModTime(), inode: inode}
+	c = controlCache{data: parseControlData(said + "\n" + out), modified: info.ModTime(), inode: inode}
 	if c.data["Database system identifier"] == "" {
 		return nil, fmt.Errorf("read control file: unexpected output of pg_controldata: %s", tail(out))
+	}
+	if c.data[badChecksum] != "" {
+		return c.data, nil // perhaps read while it was written
 	}
 	s.mu.Lock()
 	s.control = c

@@ -49,7 +49,25 @@ func (s *Server) inspectData() (empty bool, problem string) {
 		}
 		_ = f.Close() // opened for reading only
 	}
-	return false, ""
+	return false, withoutLabel(dir)
+}
+
+// withoutLabel recognizes a copy of a running server that lacks backup_label,
+// by which recovery would know where to begin: from anywhere else the data
+// become corrupt, without a word. A server that ran here has left its
+// postmaster.opts, which no copying program takes along.
+func withoutLabel(dir string) string {
+	head, err := readControlHead(dir)
+	if err != nil || (head.State != dbInProduction && head.State != dbInArchiveRecovery) {
+		return "" // the control file is looked at by others
+	}
+	for _, name := range []string{"backup_label", "postmaster.opts"} {
+		if _, err := os.Lstat(filepath.Join(dir, name)); !errors.Is(err, fs.ErrNotExist) {
+			return ""
+		}
+	}
+	return fmt.Sprintf("data directory %s is a copy of a running server (%s) without its backup_label, and would become corrupt; copy it again, "+
+		"or let it be made anew (reinitialize); for an atomic snapshot, create an empty postmaster.opts in it", dir, head.State)
 }
 
 // holdsNothing: what a mount point has, and hidden files, do not count.

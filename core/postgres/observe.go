@@ -13,6 +13,12 @@ import (
 // Observe looks at the process, the files and, when it runs, asks the server
 // once, for at most about two seconds.
 func (s *Server) Observe(ctx context.Context) cluster.Instance {
+	in := s.observe(ctx)
+	in.DiskProblem = s.diskProblem()
+	return in
+}
+
+func (s *Server) observe(ctx context.Context) cluster.Instance {
 	pm := s.find()
 	s.mu.Lock()
 	in := cluster.Instance{State: s.phase}
@@ -59,14 +65,17 @@ func (s *Server) observeFiles(ctx context.Context, in *cluster.Instance) {
 	}
 	dir := s.config().DataDir
 	in.Standby = signalledStandby(dir)
-	if head, err := readControlHead(dir); err == nil {
-		in.SystemID = head.SystemID
-		in.Timeline = head.Timeline
-	}
 	d, err := s.controlData(ctx)
 	if err != nil {
 		in.DataProblem = "data directory " + dir + ": " + err.Error()
 		return
+	}
+	if in.DataProblem = d.corrupt(dir); in.DataProblem != "" {
+		return // and not another cluster's, whatever it says
+	}
+	if head, err := readControlHead(dir); err == nil {
+		in.SystemID = head.SystemID
+		in.Timeline = head.Timeline
 	}
 	in.Control = d.control()
 	in.Timeline = max(in.Timeline, in.Control.MinRecoveryTLI)

@@ -18,6 +18,7 @@ type dbState int32
 const (
 	dbShutdowned           dbState = 1
 	dbShutdownedInRecovery dbState = 2
+	dbInArchiveRecovery    dbState = 5
 	dbInProduction         dbState = 6
 )
 

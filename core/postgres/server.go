@@ -41,6 +41,8 @@ type Server struct {
 	events    chan struct{}
 	watching  sync.WaitGroup // goroutines that watch postmasters
 
+	disk diskWatch
+
 	confMu sync.Mutex // one writer of the configuration files at a time
 
 	mu  sync.Mutex // guards all below
@@ -90,7 +92,7 @@ func New(o Options) *Server {
 	return &Server{
 		log: log, effective: o.Effective, bootstrap: o.Bootstrap, site: o.Site,
 		events: make(chan struct{}, 1), cfg: o.Config, phase: cluster.StateStopped,
-		warned: map[string][]string{},
+		warned: map[string][]string{}, disk: diskWatch{busy: make(chan struct{}, 1)},
 	}
 }
 

@@ -47,11 +47,11 @@ func (s *Server) Start(ctx context.Context, o cluster.StartOptions) error {
 	pm, err := s.launch(ctx, o)
 	if err != nil {
 		s.setPhase(cluster.StateStartFailed)
-		return fmt.Errorf("start PostgreSQL: %w", err)
+		return fmt.Errorf("start PostgreSQL: %w", s.withDisk(err))
 	}
 	if err := s.waitReady(ctx, pm); err != nil {
 		if errors.Is(err, errExited) {
-			err = s.whyExited(pm)
+			err = s.withDisk(s.whyExited(pm))
 			s.setPhase(cluster.StateStartFailed)
 			s.postmasterExited(pm)
 		}

@@ -134,7 +134,7 @@ func patroni(s *cluster.NodeStatus) *cluster.Object {
 func product(s *cluster.NodeStatus) *cluster.Object {
 	o := &cluster.Object{}
 	for _, f := range []struct{ key, text string }{
-		{"job", s.Job}, {"rule", s.Rule}, {"reason", s.Reason},
+		{"job", s.Job}, {"rule", s.Rule}, {"reason", s.Reason}, {"disk", s.Instance.DiskProblem},
 	} {
 		if f.text != "" {
 			o.Set(f.key, f.text)

@@ -26,6 +26,16 @@ type Config struct {
 	TickTime time.Duration
 	// Port is on 127.0.0.1; 0 means a free one.
 	Port int
+	// TLS makes the server listen on a second port, see SecureAddr.
+	TLS *TLS
+}
+
+// TLS are the PEM files of a server that encrypts: its certificate, its key
+// (PKCS #8), and the authorities of clients.
+type TLS struct {
+	CertFile, KeyFile, CAFile string
+	// AskClients demands a certificate of every client.
+	AskClients bool
 }
 
 // Server is one running ZooKeeper.
@@ -36,18 +46,28 @@ type Server struct {
 	// mark keeps the port for this server while it is down; nil if the caller
 	// chose the port.
 	mark net.PacketConn
+	// secure is the second port, 0 if there is none.
+	secure     int
+	secureMark net.PacketConn
 }
 
 // startLimit bounds the start of the Java process on a busy machine.
 const startLimit = 60 * time.Second
 
-const classPath = "/usr/share/java/zookeeper.jar:/usr/share/java/slf4j-simple.jar"
+// netty is what TLS needs besides, which the manifest of zookeeper.jar lacks.
+const (
+	classPath = "/usr/share/java/zookeeper.jar:/usr/share/java/slf4j-simple.jar"
+	netty     = ":/usr/share/java/netty-codec.jar:/usr/share/java/netty-resolver.jar"
+)
 
 // Option changes the configuration of Start.
 type Option func(*Config)
 
 // WithTick sets tickTime.
 func WithTick(d time.Duration) Option { return func(c *Config) { c.TickTime = d } }
+
+// WithTLS adds a port that speaks TLS.
+func WithTLS(t TLS) Option { return func(c *Config) { c.TLS = &t } }
 
 // Start starts a server that ends with the test.
 func Start(t testing.TB, opts ...Option) *Server {
@@ -80,8 +100,14 @@ func Launch(ctx context.Context, cfg Config) (*Server, error) {
 			return nil, err
 		}
 	}
-	err := s.configure()
-	if err != nil {
+	var err error
+	if cfg.TLS != nil {
+		if s.secure, s.secureMark, err = reserve(); err != nil {
+			s.release()
+			return nil, err
+		}
+	}
+	if err = s.configure(); err != nil {
 		err = fmt.Errorf("write configuration: %w", err)
 	} else {
 		err = s.start(ctx)
@@ -115,8 +141,10 @@ func reserve() (port int, mark net.PacketConn, err error) {
 }
 
 func (s *Server) release() {
-	if s.mark != nil {
-		_ = s.mark.Close()
+	for _, mark := range []net.PacketConn{s.mark, s.secureMark} {
+		if mark != nil {
+			_ = mark.Close()
+		}
 	}
 }
 
@@ -133,7 +161,39 @@ func (s *Server) configure() error {
 	if err := os.MkdirAll(filepath.Join(s.cfg.Dir, "data"), 0o755); err != nil {
 		return err
 	}
+	if s.cfg.TLS != nil {
+		more, err := s.secureConf(*s.cfg.TLS)
+		if err != nil {
+			return err
+		}
+		conf = append(conf, more...)
+	}
 	return os.WriteFile(s.configFile(), []byte(strings.Join(conf, "\n")+"\n"), 0o644)
+}
+
+// secureConf adds the second port. The key store is one file with key and
+// certificate.
+func (s *Server) secureConf(t TLS) ([]string, error) {
+	var both []byte
+	for _, name := range []string{t.KeyFile, t.CertFile} {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			return nil, err
+		}
+		both = append(both, text...)
+	}
+	store, asks := filepath.Join(s.cfg.Dir, "server.pem"), "none"
+	if t.AskClients {
+		asks = "need"
+	}
+	return []string{
+		"secureClientPort=" + strconv.Itoa(s.secure),
+		"secureClientPortAddress=127.0.0.1",
+		"serverCnxnFactory=org.apache.zookeeper.server.NettyServerCnxnFactory",
+		"ssl.keyStore.location=" + store, "ssl.keyStore.type=PEM",
+		"ssl.trustStore.location=" + t.CAFile, "ssl.trustStore.type=PEM",
+		"ssl.clientAuth=" + asks,
+	}, os.WriteFile(store, both, 0o600)
 }
 
 func (s *Server) configFile() string { return filepath.Join(s.cfg.Dir, "zoo.cfg") }
@@ -144,8 +204,12 @@ func (s *Server) start(ctx context.Context) error {
 		return fmt.Errorf("open log: %w", err)
 	}
 	defer log.Close() // the child has its own descriptor
+	path := s.cfg.Dir + ":" + classPath
+	if s.cfg.TLS != nil {
+		path += netty
+	}
 	cmd := exec.Command("java", "-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1",
-		"-Dzookeeper.forceSync=no", "-cp", s.cfg.Dir+":"+classPath,
+		"-Dzookeeper.forceSync=no", "-cp", path,
 		"org.apache.zookeeper.server.quorum.QuorumPeerMain", s.configFile())
 	cmd.Stdout, cmd.Stderr = log, log
 	if err := cmd.Start(); err != nil {
@@ -201,6 +265,11 @@ func (s *Server) Command(word string) (string, error) {
 
 // Addr is host:port.
 func (s *Server) Addr() string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(s.cfg.Port)) }
+
+// SecureAddr is host:port of the port that speaks TLS.
+func (s *Server) SecureAddr() string {
+	return net.JoinHostPort("127.0.0.1", strconv.Itoa(s.secure))
+}
 
 // Pid is the process id of the Java process.
 func (s *Server) Pid() int { return s.cmd.Process.Pid }

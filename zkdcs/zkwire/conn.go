@@ -28,6 +28,7 @@ func ReplyTimeout(session time.Duration) time.Duration {
 // conn is one connection of the client.
 type conn struct {
 	net.Conn
+	raw  net.Conn // Conn, or what is below its encryption
 	gate *Gate
 
 	mu        sync.Mutex
@@ -39,9 +40,9 @@ type conn struct {
 	wish      time.Time   // the client's own read deadline
 }
 
-func newConn(raw net.Conn, g *Gate) *conn {
+func newConn(visible, raw net.Conn, g *Gate) *conn {
 	c := &conn{
-		Conn: raw, gate: g,
+		Conn: visible, raw: raw, gate: g,
 		handshake: time.Now().Add(g.opts.Handshake),
 		out:       scanner{most: 2 * g.opts.MaxFrame},
 		in:        scanner{least: responseLeast, most: responseMost},
@@ -52,11 +53,15 @@ func newConn(raw net.Conn, g *Gate) *conn {
 
 // abort closes the connection; what is still in the send buffer is dropped.
 func (c *conn) abort() {
-	if tcp, ok := c.Conn.(*net.TCPConn); ok {
+	if tcp, ok := c.raw.(*net.TCPConn); ok {
 		_ = tcp.SetLinger(0) // best effort: closing matters
 	}
-	c.Conn.Close()
+	c.raw.Close()
 }
+
+// Close closes the connection without TLS's farewell, which could wait for
+// seconds for a server that hangs.
+func (c *conn) Close() error { return c.raw.Close() }
 
 // Write sends b, which holds whole frames, the first of them the connect
 // request.

@@ -1,6 +1,8 @@
 package zkwire
 
 import (
+	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -32,6 +34,12 @@ type Options struct {
 	// Handshake and MaxFrame: 0 means the default.
 	Handshake time.Duration
 	MaxFrame  int
+	// TLS is what encrypts the connection to a server, whose host name or
+	// address it is given; nil: nothing does.
+	TLS func(host string) *tls.Config
+	// Refused is told why a server could not be used: its certificate, or ours
+	// for it. It may be nil.
+	Refused func(address string, err error)
 }
 
 // Stats are counts since the gate was made, and the last measurements.
@@ -54,6 +62,7 @@ type Gate struct {
 	session  *Session
 	attached bool // in a handshake that completed, at least once
 	conn     *conn
+	opening  net.Conn // before its TLS handshake is over
 	dialed   map[string]time.Time
 	stats    Stats
 }
@@ -86,14 +95,52 @@ func (g *Gate) Dial(network, address string, timeout time.Duration) (net.Conn, e
 	if err != nil {
 		return nil, fmt.Errorf("connect to %s: %w", address, err)
 	}
+	secure, err := g.encrypt(raw, address)
+	if err != nil {
+		raw.Close()
+		return nil, err
+	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	g.opening = nil
 	if g.shut != nil {
 		raw.Close()
 		return nil, g.shut
 	}
-	g.conn = newConn(raw, g)
+	g.conn = newConn(secure, raw, g)
 	return g.conn, nil
+}
+
+// encrypt makes the TLS handshake on raw, if there is to be one.
+func (g *Gate) encrypt(raw net.Conn, address string) (net.Conn, error) {
+	if g.opts.TLS == nil {
+		return raw, nil
+	}
+	g.mu.Lock()
+	if g.shut != nil {
+		defer g.mu.Unlock()
+		return nil, g.shut
+	}
+	g.opening = raw // so that Shut ends the handshake
+	g.mu.Unlock()
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		host = address
+	}
+	ctx, cancel := context.WithTimeoutCause(context.Background(), g.opts.Handshake, errors.New("no answer to the TLS handshake"))
+	defer cancel()
+	secure := tls.Client(raw, g.opts.TLS(host))
+	if err := secure.HandshakeContext(ctx); err != nil {
+		if cause := context.Cause(ctx); cause != nil {
+			err = cause
+		}
+		err = fmt.Errorf("speak TLS with %s: %w", address, err)
+		if g.opts.Refused != nil {
+			g.opts.Refused(address, err)
+		}
+		return nil, err
+	}
+	return secure, nil
 }
 
 // admit reports whether address may be dialed now, and after which pause.
@@ -120,6 +167,9 @@ func (g *Gate) Shut(reason string) {
 	defer g.mu.Unlock()
 	if g.shut == nil {
 		g.shut = fmt.Errorf("%w: %s", ErrShut, reason)
+	}
+	if g.opening != nil {
+		g.opening.Close()
 	}
 	if g.conn != nil {
 		g.conn.abort()

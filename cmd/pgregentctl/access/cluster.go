@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/pgregent/pgregent/cmd/ensemble"
 	"github.com/pgregent/pgregent/core/cluster"
 	"github.com/pgregent/pgregent/zkdcs"
 )
@@ -46,9 +47,13 @@ func (c *Config) Open(ctx context.Context, scope, group string) (*Cluster, error
 	if group != "" {
 		name += "/" + group
 	}
+	servers, err := ensemble.Access(c.ZooKeeper, nil)
+	if err != nil {
+		return nil, err
+	}
 	store, err := zkdcs.New(zkdcs.Options{
-		Hosts: c.ZooKeeper.Hosts, Chroot: c.ZooKeeper.Chroot, Namespace: c.Namespace, Scope: name,
-		SessionTimeout: sessionTimeout, RetryTimeout: callLimit, AuthData: c.ZooKeeper.AuthData,
+		Access: servers, Chroot: c.ZooKeeper.Chroot, Namespace: c.Namespace, Scope: name, ACL: c.ZooKeeper.ACL,
+		SessionTimeout: sessionTimeout, RetryTimeout: callLimit,
 	})
 	if err != nil {
 		return nil, err

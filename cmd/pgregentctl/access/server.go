@@ -2,12 +2,16 @@ package access
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"strings"
 	"time"
+
+	"github.com/pgregent/pgregent/cmd/ensemble"
+	"github.com/pgregent/pgregent/zkdcs"
 )
 
 // serverLimit bounds the question to one server of the ensemble.
@@ -27,10 +31,17 @@ type Server struct {
 // only one that servers answer by default.
 func (c *Config) Servers(ctx context.Context) []Server {
 	list := make([]Server, len(c.ZooKeeper.Hosts))
+	servers, err := ensemble.Access(c.ZooKeeper, nil)
+	if err != nil {
+		for i, host := range c.ZooKeeper.Hosts {
+			list[i] = Server{Host: host, Err: err}
+		}
+		return list
+	}
 	done := make(chan int)
 	for i, host := range c.ZooKeeper.Hosts {
 		go func() {
-			list[i] = askServer(ctx, host)
+			list[i] = askServer(ctx, servers, host)
 			done <- i
 		}()
 	}
@@ -40,7 +51,7 @@ func (c *Config) Servers(ctx context.Context) []Server {
 	return list
 }
 
-func askServer(ctx context.Context, host string) Server {
+func askServer(ctx context.Context, a zkdcs.Access, host string) Server {
 	s := Server{Host: host}
 	ctx, cancel := context.WithTimeoutCause(ctx, serverLimit, errors.New("no answer"))
 	defer cancel()
@@ -53,6 +64,13 @@ func askServer(ctx context.Context, host string) Server {
 	if err := conn.SetDeadline(time.Now().Add(serverLimit)); err != nil {
 		s.Err = err
 		return s
+	}
+	if a.TLS != nil {
+		name, _, err := net.SplitHostPort(host)
+		if err != nil {
+			name = host
+		}
+		conn = tls.Client(conn, a.TLS(name))
 	}
 	if _, err := io.WriteString(conn, "srvr"); err != nil {
 		s.Err = err

@@ -1,0 +1,163 @@
+package config
+
+import (
+	"crypto/fips140"
+	"crypto/sha1"
+	"encoding/base64"
+	"slices"
+	"strings"
+
+	"github.com/pgregent/pgregent/core/cluster"
+)
+
+// ZooKeeperTLS is how connections to ZooKeeper are encrypted.
+type ZooKeeperTLS struct {
+	TLS
+	// CAFile is the bundle that servers are verified with, "": the host's own.
+	CAFile string
+	// Verify asks for a chain to one of these authorities.
+	Verify bool
+	// VerifyHost asks that the certificate is of the host that was called;
+	// nil: a mismatch is told and does no harm, as in Patroni.
+	VerifyHost *bool
+}
+
+// ACL is one entry of the ACL of a znode.
+type ACL struct {
+	Scheme, ID  string
+	Permissions Permissions
+}
+
+// Permissions are ZooKeeper's bits.
+type Permissions int32
+
+// What an entry permits.
+const (
+	Read Permissions = 1 << iota
+	Write
+	Create
+	Delete
+	Admin
+	everything = Read | Write | Create | Delete | Admin
+	// worker is what an agent itself needs.
+	worker = Read | Write | Create | Delete
+)
+
+var permissionWords = map[string]Permissions{
+	"READ": Read, "WRITE": Write, "CREATE": Create, "DELETE": Delete, "ADMIN": Admin, "ALL": everything,
+}
+
+func (d *document) zooKeeper() ZooKeeper {
+	z := ZooKeeper{TickTime: defaultTickTime}
+	const hosts = "zookeeper.hosts"
+	if v := d.lookup(hosts); v != nil && v != "" {
+		var err error
+		if z.Hosts, z.Chroot, err = parseZooKeeperHosts(textItems(v)); err != nil {
+			d.report(Error, hosts, v, "%v", err)
+		}
+	}
+	if t, ok := parseTick(d.lookup("zookeeper.tick_time")); ok {
+		z.TickTime = t
+	}
+	o, _ := d.lookup("zookeeper.auth_data").(*cluster.Object)
+	for scheme, credential := range o.All() {
+		if z.AuthData == nil {
+			z.AuthData = map[string]string{}
+		}
+		z.AuthData[scheme] = cluster.Text(credential)
+	}
+	z.TLS = d.zooKeeperTLS()
+	z.ACL = d.acls()
+	d.checkAccess(z)
+	return z
+}
+
+func (d *document) zooKeeperTLS() *ZooKeeperTLS {
+	files := TLS{d.text("zookeeper.cert"), d.text("zookeeper.key"), d.text("zookeeper.key_password")}
+	if !d.boolAt("zookeeper.use_ssl") {
+		for _, key := range []string{"cacert", "cert", "key"} {
+			if v := d.lookup("zookeeper." + key); v != nil {
+				d.report(Warning, "zookeeper."+key, v, "has no effect without zookeeper.use_ssl: the connection to ZooKeeper is not encrypted")
+			}
+		}
+		return nil
+	}
+	if files.KeyFile != "" && files.CertFile == "" {
+		d.report(Error, "zookeeper.key", files.KeyFile, "needs zookeeper.cert")
+	}
+	t := &ZooKeeperTLS{TLS: files, CAFile: d.text("zookeeper.cacert"), Verify: true}
+	if v := d.lookup("zookeeper.verify"); v != nil {
+		t.Verify = d.boolAt("zookeeper.verify")
+	}
+	if v, ok := cluster.ParseBool(d.lookup("zookeeper.verify_hostname")); ok {
+		t.VerifyHost = &v
+	}
+	if !t.Verify {
+		d.report(Warning, "zookeeper.verify", false, "anybody in between can pass for ZooKeeper; whoever does owns the databases")
+	}
+	return t
+}
+
+// acls reads set_acls: a principal of scheme x509, or scheme:credential, and
+// the list of what it may do.
+func (d *document) acls() []ACL {
+	o, _ := d.lookup("zookeeper.set_acls").(*cluster.Object)
+	var list []ACL
+	for principal, v := range o.All() {
+		a := ACL{Scheme: "x509", ID: principal}
+		if scheme, id, found := strings.Cut(principal, ":"); found {
+			a.Scheme, a.ID = scheme, id
+		}
+		if a.Scheme == "digest" {
+			a.ID = digested(a.ID)
+		}
+		for _, word := range textItems(v) {
+			bit, known := permissionWords[strings.ToUpper(strings.TrimSpace(word))]
+			if !known {
+				d.report(Error, "zookeeper.set_acls", word, "must be some of CREATE, READ, WRITE, DELETE, ADMIN, ALL")
+			}
+			a.Permissions |= bit
+		}
+		list = append(list, a)
+	}
+	return list
+}
+
+// digested is the form that ZooKeeper keeps, user:base64(sha1(user:password)),
+// of that or of user:password.
+func digested(credential string) string {
+	user, secret, _ := strings.Cut(credential, ":")
+	if sum, err := base64.StdEncoding.DecodeString(secret); err == nil && len(sum) == sha1.Size {
+		return credential
+	}
+	var sum [sha1.Size]byte
+	fips140.WithoutEnforcement(func() { sum = sha1.Sum([]byte(credential)) }) // the format is ZooKeeper's
+	return user + ":" + base64.StdEncoding.EncodeToString(sum[:])
+}
+
+// checkAccess looks for what would lock this agent out.
+func (d *document) checkAccess(z ZooKeeper) {
+	if _, ok := z.AuthData["sasl"]; ok {
+		d.report(Error, "zookeeper.auth_data", nil, "scheme sasl is not spoken by this build; use digest, or a client certificate (zookeeper.cert)")
+	}
+	if len(z.ACL) == 0 {
+		return
+	}
+	admits := func(a ACL) bool {
+		if a.Permissions&worker != worker {
+			return false
+		}
+		switch a.Scheme {
+		case "x509":
+			return z.TLS != nil && z.TLS.CertFile != ""
+		case "digest":
+			own, ok := z.AuthData["digest"]
+			return ok && digested(own) == a.ID
+		}
+		return true // world, auth and ip: the servers know
+	}
+	if !slices.ContainsFunc(z.ACL, admits) {
+		d.report(Warning, "zookeeper.set_acls", nil, "no entry lets this agent itself READ, WRITE, CREATE and DELETE: "+
+			"x509 needs zookeeper.use_ssl and cert, digest the same credential in zookeeper.auth_data")
+	}
+}

@@ -1,0 +1,64 @@
+package config
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestZooKeeperAccess(t *testing.T) {
+	const file = `
+scope: s
+name: n
+restapi: {listen: "127.0.0.1:8008", connect_address: "127.0.0.1:8008"}
+postgresql: {listen: "127.0.0.1:5432", connect_address: "127.0.0.1:5432", data_dir: /d, authentication: {superuser: {username: p, password: x}, replication: {username: r, password: x}}}
+zookeeper:
+  hosts: h:1
+  use_ssl: true
+  cacert: /ca.pem
+  cert: /c.pem
+  key: /k.pem
+  key_password: s3cret
+  verify_hostname: true
+  auth_data: {digest: "me:s3cret"}
+  set_acls:
+    "CN=me,O=Ops": [all]
+    "digest:me:s3cret": [create, READ, Write, DELETE]
+    "digest:other:kZxZ9uAbOnUv7oaXRsdPYgqXmKU=": READ
+    "auth:": [ADMIN]
+    "world:anyone": read
+`
+	path := filepath.Join(t.TempDir(), "c.yml")
+	if err := os.WriteFile(path, []byte(file), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	l, findings, err := Load(path, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range findings {
+		t.Error(f)
+	}
+	yes := true
+	want := &ZooKeeperTLS{TLS: TLS{"/c.pem", "/k.pem", "s3cret"}, CAFile: "/ca.pem", Verify: true, VerifyHost: &yes}
+	if diff := cmp.Diff(want, l.ZooKeeper.TLS); diff != "" {
+		t.Errorf("TLS (-want +got):\n%s", diff)
+	}
+	acls := []ACL{
+		{"x509", "CN=me,O=Ops", 31},
+		{"digest", "me:mywVnF2yfVvfUSDb8eQUSrdbhvM=", 15}, // as zookeeper's DigestAuthenticationProvider prints it
+		{"digest", "other:kZxZ9uAbOnUv7oaXRsdPYgqXmKU=", 1},
+		{"auth", "", 16},
+		{"world", "anyone", 1},
+	}
+	if diff := cmp.Diff(acls, l.ZooKeeper.ACL); diff != "" {
+		t.Errorf("ACL (-want +got):\n%s", diff)
+	}
+	shown := string(l.Print())
+	if strings.Contains(shown, "s3cret") || !strings.Contains(shown, "digest:me:"+Mask) {
+		t.Errorf("shown as\n%s", shown)
+	}
+}
