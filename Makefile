@@ -17,7 +17,7 @@ LDFLAGS  = -s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT) -X main.dat
 GOBUILD  = CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)'
 
 .DEFAULT_GOAL := build
-.PHONY: build deps test-deps test unit sim e2e chaos sync-rounds mutants lint fmt fuzz bench demo demo-down clean help bench-rest rest-diff soak man packages proto proto-check plugin-new test-packages causes jaeger config-diff
+.PHONY: build deps test-deps test unit sim e2e chaos sync-rounds mutants lint fmt fuzz bench demo demo-down clean help bench-rest rest-diff soak man packages proto proto-check plugin-new test-packages causes jaeger config-diff ui-test
 
 build: ## build bin/pgregent and bin/pgregentctl
 	$(GOBUILD) -o bin/pgregent ./cmd/pgregent
@@ -76,6 +76,11 @@ causes: test-deps ## eleven kinds of fault, one after another: the record of fai
 jaeger: test-deps ## build Jaeger, send it a failover and read the trace back
 	./test/deps/jaeger.sh bin/jaeger
 	PGREGENT_JAEGER=$(CURDIR)/bin/jaeger $(GO) test -race -count=1 -timeout 10m -v -run TestJaegerShowsOneTrace ./test/e2e
+
+ui-test: ## the cluster page in a real browser during a failover; pictures into bin/ui
+	./test/deps/install.sh --with-browser
+	mkdir -p bin/ui
+	PGREGENT_UI=$(CURDIR)/bin/ui $(GO) test -race -count=1 -timeout 10m -v -run TestClusterPage ./test/e2e
 
 config-diff: test-deps ## start one server with Patroni and with our agent from the same files, and compare what PostgreSQL made of them
 	PGREGENT_CONFIG_DIFF=all $(GO) test -count=1 -timeout 40m -v -run TestSameParametersAsPatroni ./test/e2e

@@ -48,7 +48,9 @@ func (a *app) failovers() *cobra.Command {
 		ValidArgsFunction: func(c *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
 			return a.recordedIDs(c, o, args), cobra.ShellCompDirectiveNoFileComp
 		},
-		RunE: func(c *cobra.Command, args []string) error { return a.runFailovers(c.Context(), o, strings.Join(args, "")) },
+		RunE: func(c *cobra.Command, args []string) error {
+			return a.runFailovers(c.Context(), o, strings.Join(args, ""))
+		},
 	}
 	c.Flags().StringVar(&o.scope, "cluster", "", "the `name` of the cluster")
 	c.Flags().StringArrayVar(&o.files, "from", nil, "read the `file` failovers.jsonl of a member; may be repeated")
