@@ -117,9 +117,11 @@ type Agent struct {
 	status   atomic.Pointer[cluster.NodeStatus]
 	views    broadcast
 
-	// writable means that PostgreSQL may accept writes; paused that nobody
-	// is to be stopped. The guard reads both.
+	// writable means that PostgreSQL may accept writes, and is set by
+	// setWritable; paused that nobody is to be stopped. The guard reads both,
+	// and sleeps until onGuard has a value while the first is false.
 	writable atomic.Bool
+	onGuard  chan struct{}
 	paused   atomic.Bool
 	// apiURL is what the member key gives as api_url; a string.
 	apiURL atomic.Value
@@ -172,7 +174,7 @@ func New(o Options) *Agent {
 	}
 	a := &Agent{
 		o: o, log: o.Logger,
-		wake: make(chan struct{}, 1), commands: make(chan command, 16),
+		wake: make(chan struct{}, 1), commands: make(chan command, 16), onGuard: make(chan struct{}, 1),
 	}
 	a.keeper = newHousekeeper(a)
 	a.memory = newMemory(a)
@@ -219,6 +221,8 @@ func (a *Agent) Run(ctx context.Context) error {
 	go a.failsafe.run(work)
 	go a.watcher.run(work)
 	go a.noticeHang(work)
+	timer := time.NewTimer(lookEvery)
+	defer timer.Stop()
 	for {
 		if a.leaves(ctx) {
 			return ErrLeft
@@ -230,10 +234,9 @@ func (a *Agent) Run(ctx context.Context) error {
 		if a.o.Turned != nil {
 			a.o.Turned()
 		}
-		timer := time.NewTimer(again)
+		timer.Reset(again)
 		select {
 		case <-ctx.Done():
-			timer.Stop()
 			return a.shutdown(work)
 		case <-timer.C:
 		case <-a.wake:
@@ -244,7 +247,6 @@ func (a *Agent) Run(ctx context.Context) error {
 		case c := <-a.commands:
 			c(&a.s)
 		}
-		timer.Stop()
 	}
 }
 

@@ -64,16 +64,19 @@ func (f *failsafe) right() lease.Failsafe {
 func (a *Agent) hard(l lease.Lease) lease.Instant { return lease.Latest(l, a.failsafe.right()) }
 
 func (f *failsafe) run(ctx context.Context) {
+	timer := time.NewTimer(failsafeIdle)
+	defer timer.Stop()
 	for {
 		l, g := f.a.o.Store.Lease(), f.ground.Load()
 		pause := failsafeIdle
 		if g != nil && g.on && l.Held() {
 			pause = failsafeEvery
 		}
+		timer.Reset(pause)
 		select {
 		case <-ctx.Done():
 			return
-		case <-time.After(pause):
+		case <-timer.C:
 		}
 		l, g = f.a.o.Store.Lease(), f.ground.Load()
 		f.expire(l)

@@ -76,11 +76,14 @@ func (f *feeder) run(ctx context.Context) {
 	}
 	f.connect(ctx)
 	close(f.found)
+	timer := time.NewTimer(feedEvery)
+	defer timer.Stop()
 	for {
+		timer.Reset(f.pause())
 		select {
 		case <-ctx.Done():
 			return
-		case <-time.After(f.pause()):
+		case <-timer.C:
 		}
 		if !f.a.o.Fence.Ready() {
 			f.lost()
@@ -208,7 +211,7 @@ func (a *Agent) armFence() error {
 	if a.o.Fence == nil {
 		return nil
 	}
-	a.writable.Store(true) // so that the feeder does not disarm what follows
+	a.setWritable(true) // so that the feeder does not disarm what follows
 	a.feeder.lock()
 	defer a.feeder.unlock()
 	if err := a.feeder.tell(l, a.hard(l)); err != nil {

@@ -29,6 +29,17 @@ func (a *Agent) guard(ctx context.Context) {
 			return
 		case <-tick.C:
 		}
+		if !a.writable.Load() { // so nothing is due, and g is as new
+			g.rest()
+			if !a.awaitWritable(ctx) {
+				return
+			}
+			select {
+			case <-tick.C: // it was due meanwhile
+			default:
+			}
+			continue
+		}
 		now := a.now()
 		if !g.due(now, a.o.Store.Lease(), a.failsafe.right(), a.writable.Load() && !a.paused.Load()) {
 			continue
@@ -46,6 +57,27 @@ func (a *Agent) guard(ctx context.Context) {
 	}
 }
 
+// setWritable notes whether PostgreSQL may accept writes, and wakes the guard.
+func (a *Agent) setWritable(may bool) {
+	if a.writable.Store(may); may {
+		select {
+		case a.onGuard <- struct{}{}:
+		default: // it has not even seen the last one
+		}
+	}
+}
+
+// awaitWritable returns once PostgreSQL may accept writes, or may have for a
+// moment; it reports false when ctx has ended.
+func (a *Agent) awaitWritable(ctx context.Context) bool {
+	select {
+	case <-ctx.Done():
+		return false
+	case <-a.onGuard:
+		return true
+	}
+}
+
 // guardState is what the guard remembers from tick to tick.
 type guardState struct {
 	hard      lease.Instant // 0: nothing to guard
@@ -58,7 +90,7 @@ type guardState struct {
 func (g *guardState) due(now lease.Instant, l lease.Lease, f lease.Failsafe, writable bool) bool {
 	switch {
 	case !writable:
-		g.hard, g.held = 0, false
+		g.rest()
 		return false
 	case l.Held():
 		g.hard, g.held = lease.Latest(l, f), true
@@ -67,3 +99,6 @@ func (g *guardState) due(now lease.Instant, l lease.Lease, f lease.Failsafe, wri
 	}
 	return g.hard != 0 && now >= g.hard && now >= g.notBefore
 }
+
+// rest is for when there is nothing to guard.
+func (g *guardState) rest() { g.hard, g.held = 0, false }

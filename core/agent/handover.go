@@ -183,7 +183,7 @@ func (a *Agent) received(ctx context.Context, end cluster.LSN, candidate string)
 // release gives the lock away. PostgreSQL is down, or past its shutdown
 // checkpoint: there is nothing left for the guard to guard.
 func (a *Agent) release(ctx context.Context, end cluster.LSN) error {
-	a.writable.Store(false)
+	a.setWritable(false)
 	status := a.status.Load().LastStatus
 	if end != 0 {
 		status.Optime, status.Released = end, a.o.Store.Lease().Epoch

@@ -139,7 +139,7 @@ func (h *housekeeper) completeStore(ctx context.Context, v decide.View) error {
 func (h *housekeeper) writeStatus(ctx context.Context, v decide.View) error {
 	s := cluster.Status{Optime: v.Instance.Position()}
 	s.Slots, s.RetainSlots = h.slots.status(v)
-	if string(s.Encode()) == string(v.Cluster.Status.Encode()) {
+	if s.Equal(v.Cluster.Status) {
 		return nil
 	}
 	return h.a.o.Store.SetStatus(ctx, s)

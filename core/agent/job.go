@@ -67,7 +67,7 @@ func (a *Agent) startJob(ctx context.Context, kind string, primary bool, work fu
 	ctx = a.story.withSpan(ctx, j.pen)
 	a.s.job = j
 	if primary {
-		a.writable.Store(true)
+		a.setWritable(true)
 	}
 	j.quick = quickJobs[kind]
 	a.s.unfinished = a.s.unfinished || stoppingJobs[kind]

@@ -175,7 +175,7 @@ func (a *Agent) observePostgres(ctx context.Context) {
 	a.noteDisk(s.instance.DiskProblem, i.DiskProblem)
 	s.instance = i
 	closed := s.job != nil && s.job.closed.Load()
-	a.writable.Store((i.Primary() && !closed) || (s.job != nil && s.job.primary.Load()))
+	a.setWritable((i.Primary() && !closed) || (s.job != nil && s.job.primary.Load()))
 	a.observed.Store(true)
 	if s.won && i.Ready && (i.Primary() || s.settings.StandbyCluster != nil) {
 		s.won = false

@@ -93,7 +93,7 @@ func (a *Agent) memberData() cluster.MemberData {
 		ConnURL: a.o.ConnURL, APIURL: a.api(), ProxyURL: a.o.ProxyURL,
 		State: i.State, Role: a.role(), Version: CompatVersion,
 		CheckpointPending: a.checkpointPending.Load() && i.Primary(),
-		Tags:              s.tags.Published(),
+		Tags:              s.publishedTags(),
 		PendingRestart:    i.PendingRestart, PendingRestartReason: i.PendingReason,
 		Pause: s.settings.Pause,
 	}
@@ -122,6 +122,15 @@ func (a *Agent) memberData() cluster.MemberData {
 		}
 	}
 	return d
+}
+
+// publishedTags are the tags as they go into the member key: the same object
+// until they change, so that it is seen at once that they have not.
+func (s *state) publishedTags() cluster.Tags {
+	if s.published.of != s.tags || s.published.tags == (cluster.Tags{}) {
+		s.published.of, s.published.tags = s.tags, s.tags.Published()
+	}
+	return s.published.tags
 }
 
 // setMember writes the member key when something but the positions changed,

@@ -30,6 +30,8 @@ type state struct {
 	settings   cluster.Settings
 	configured *cluster.Object
 	tags       cluster.Tags
+	// published are the tags of the member key, made of those before.
+	published struct{ of, tags cluster.Tags }
 
 	instance   cluster.Instance
 	looked     bool

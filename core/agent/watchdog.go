@@ -157,7 +157,7 @@ func (a *Agent) arm() error {
 	if a.o.Watchdog == nil {
 		return nil
 	}
-	a.writable.Store(true) // so that the watcher does not disable what follows
+	a.setWritable(true) // so that the watcher does not disable what follows
 	err := a.o.Watchdog.Activate(a.watchdogTiming(a.o.Store.Lease()))
 	if err != nil && a.o.WatchdogRequired {
 		return fmt.Errorf("becoming primary needs the watchdog: %w", err)

@@ -235,7 +235,7 @@ func (a *Agent) makeCluster(ctx context.Context, j *job, v decide.View) error {
 	if err := a.arm(); err != nil {
 		return err
 	}
-	a.writable.Store(true)
+	a.setWritable(true)
 	if err := a.o.Postgres.Start(ctx, StartOptions{Timeout: startLimit}); err != nil {
 		return err
 	}

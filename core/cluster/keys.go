@@ -3,6 +3,7 @@ package cluster
 import (
 	"encoding/json"
 	"errors"
+	"maps"
 	"slices"
 	"sort"
 	"strconv"
@@ -203,6 +204,15 @@ type Status struct {
 	// nothing was written after it. 0 if the leader writes on, or was lost.
 	// Ours only; other readers ignore it.
 	Released Epoch
+}
+
+// Equal reports that both are written alike.
+func (s Status) Equal(o Status) bool {
+	if s.Optime != o.Optime || s.Released != o.Released || !maps.Equal(s.Slots, o.Slots) || len(s.RetainSlots) != len(o.RetainSlots) {
+		return false
+	}
+	return slices.Equal(s.RetainSlots, o.RetainSlots) ||
+		slices.Equal(slices.Sorted(slices.Values(s.RetainSlots)), slices.Sorted(slices.Values(o.RetainSlots)))
 }
 
 // Encode writes the value of the status key.

@@ -188,6 +188,9 @@ func parseLegacyMember(text string) MemberData {
 // Address is the host and port of the member's PostgreSQL, from ConnURL.
 // ok is false if there is none.
 func (d MemberData) Address() (host string, port int, ok bool) {
+	if host, port, ok = plainAddress(d.ConnURL); ok {
+		return host, port, true
+	}
 	u, err := url.Parse(d.ConnURL)
 	if err != nil || u.Hostname() == "" {
 		return "", 0, false
@@ -199,10 +202,33 @@ func (d MemberData) Address() (host string, port int, ok bool) {
 	return u.Hostname(), port, true
 }
 
+// plainAddress reads postgres://host:port/database in which nothing is quoted,
+// as every round does several times; ok is false for anything else.
+func plainAddress(url string) (host string, port int, ok bool) {
+	rest, ok := strings.CutPrefix(url, "postgres://")
+	if !ok {
+		return "", 0, false
+	}
+	for i := range len(rest) {
+		switch c := rest[i]; {
+		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9', c == '.', c == '-', c == '_', c == ':', c == '/':
+		default:
+			return "", 0, false
+		}
+	}
+	rest, _, _ = strings.Cut(rest, "/")
+	host, number, _ := strings.Cut(rest, ":")
+	n, err := strconv.ParseUint(number, 10, 16)
+	return host, int(n), err == nil && host != ""
+}
+
 // SlotName is the replication slot that a member streams through: lower
 // case, "-" and "." as "_", other characters as "u" and their code point,
 // cut at 63 bytes.
 func SlotName(member string) string {
+	if plainName(member) {
+		return member
+	}
 	var b strings.Builder
 	for _, r := range strings.ToLower(member) {
 		switch {
@@ -216,4 +242,14 @@ func SlotName(member string) string {
 	}
 	s := b.String()
 	return s[:min(len(s), 63)]
+}
+
+// plainName reports that a member name is a slot name as it is.
+func plainName(member string) bool {
+	for i := range len(member) {
+		if c := member[i]; (c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '_' {
+			return false
+		}
+	}
+	return len(member) <= 63
 }

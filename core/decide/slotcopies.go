@@ -9,6 +9,10 @@ func (p *slotPlanner) copies(have []cluster.Slot) {
 	if !p.Instance.Standby {
 		return
 	}
+	logical := p.wanted(func(w wantedSlot) bool { return w.Type == cluster.LogicalSlot })
+	if len(logical) == 0 {
+		return
+	}
 	usable := map[string]bool{}
 	for _, s := range have {
 		w, wanted := p.want[s.Name]
@@ -17,10 +21,7 @@ func (p *slotPlanner) copies(have []cluster.Slot) {
 			usable[s.Name] = true // somebody else's: nothing is put in its place
 		}
 	}
-	for _, w := range p.sorted() {
-		if w.Type != cluster.LogicalSlot {
-			continue
-		}
+	for _, w := range logical {
 		_, published := p.Cluster.Status.Slots[w.Name]
 		if !usable[w.Name] && published && !p.lead && p.led() {
 			p.plan.Copy = append(p.plan.Copy, w.Name)

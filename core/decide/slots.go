@@ -141,9 +141,16 @@ func (p *slotPlanner) add(w wantedSlot) {
 
 func (p *slotPlanner) warn(text string) { p.plan.Warnings = append(p.plan.Warnings, text) }
 
-// sorted are the wanted slots by name.
-func (p *slotPlanner) sorted() []wantedSlot {
-	return slices.SortedFunc(maps.Values(p.want), func(a, b wantedSlot) int { return cmp.Compare(a.Name, b.Name) })
+// wanted are the wanted slots that are of interest, by name.
+func (p *slotPlanner) wanted(of func(wantedSlot) bool) []wantedSlot {
+	var list []wantedSlot
+	for _, w := range p.want {
+		if of(w) {
+			list = append(list, w)
+		}
+	}
+	slices.SortFunc(list, func(a, b wantedSlot) int { return cmp.Compare(a.Name, b.Name) })
+	return list
 }
 
 // mayDrop reports that an unwanted or useless slot goes. Who streams is known
@@ -180,19 +187,15 @@ func (p *slotPlanner) drop(have []cluster.Slot) {
 
 // create makes what is missing, or has just been dropped.
 func (p *slotPlanner) create(have []cluster.Slot) {
-	exists := map[string]bool{}
-	for _, s := range have {
-		exists[s.Name] = true
-	}
-	for _, c := range p.plan.Changes {
-		exists[c.Name] = false
-	}
-	for _, w := range p.sorted() {
-		if !exists[w.Name] && (w.Type == cluster.PhysicalSlot || !p.Instance.Standby) {
-			c := w.SlotChange
-			c.Verb, c.To = cluster.CreateSlot, 0
-			p.plan.Changes = append(p.plan.Changes, c)
-		}
+	dropped := p.plan.Changes
+	for _, w := range p.wanted(func(w wantedSlot) bool {
+		exists := slices.ContainsFunc(have, func(s cluster.Slot) bool { return s.Name == w.Name }) &&
+			!slices.ContainsFunc(dropped, func(c cluster.SlotChange) bool { return c.Name == w.Name })
+		return !exists && (w.Type == cluster.PhysicalSlot || !p.Instance.Standby)
+	}) {
+		c := w.SlotChange
+		c.Verb, c.To = cluster.CreateSlot, 0
+		p.plan.Changes = append(p.plan.Changes, c)
 	}
 }
 

@@ -1,9 +1,6 @@
 package sim
 
 import (
-	"maps"
-	"slices"
-	"strconv"
 	"time"
 
 	"github.com/pgregent/pgregent/core/cluster"
@@ -113,8 +110,13 @@ func (e *ensemble) snapshot() *cluster.Cluster {
 		l := *e.lock
 		c.Leader = &l
 	}
-	for _, name := range slices.Sorted(maps.Keys(e.members)) {
-		c.Members = append(c.Members, *e.members[name])
+	if len(e.members) > 0 {
+		c.Members = make([]cluster.Member, 0, len(e.members))
+	}
+	for _, n := range e.w.nodes { // by name
+		if m := e.members[n.name]; m != nil {
+			c.Members = append(c.Members, *m)
+		}
 	}
 	return &c
 }
@@ -278,7 +280,9 @@ func (e *ensemble) serves(server int) bool {
 	return e.cutSince[server] == 0 && e.w.now() >= e.electing
 }
 
-func serverName(i int) string { return "zk" + strconv.Itoa(i) }
+var serverNames = [servers]string{"zk0", "zk1", "zk2"}
+
+func serverName(i int) string { return serverNames[i] }
 
 // setFailover is the operator's write, past all agents.
 func (e *ensemble) setFailover(f cluster.Failover) {

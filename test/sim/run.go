@@ -29,6 +29,8 @@ type Setup struct {
 	Faults time.Duration
 	// Trace gets the transcript while it is made; nil: nobody does.
 	Trace io.Writer
+	// Keep puts the transcript into the result even if all is well.
+	Keep bool
 }
 
 // Draw makes the setup of a seed.
@@ -95,13 +97,12 @@ func Run(t *testing.T, s Setup) Result {
 	synctest.Test(t, func(*testing.T) {
 		w := newWorld(s)
 		running.Store(w)
-		stop := make(chan struct{})
-		go w.runWriter(stop)
+		w.locked(w.keepWriting)
+		go w.runAgenda()
 		w.story()
-		close(stop)
 		w.shutDown()
 		w.locked(func() { r = Result{Broken: w.broken, Leaders: w.reign.count, Writes: w.writer.total} })
-		if len(r.Broken) > 0 || testing.Verbose() {
+		if len(r.Broken) > 0 || s.Keep || testing.Verbose() {
 			r.Transcript = w.transcript()
 		}
 	})
@@ -121,6 +122,7 @@ func (w *world) giveUp() {
 
 func newWorld(s Setup) *world {
 	w := &world{setup: s, began: time.Now(), net: network{cuts: map[link]int{}}, heals: map[int]func(){}}
+	w.agenda.timer, w.agenda.over = time.NewTimer(never), make(chan struct{})
 	w.writer = writer{dice: w.dice("writer"), seen: map[*branch]int{}}
 	w.zk = newEnsemble(w, s.Tick)
 	for i := range s.Nodes {
@@ -196,6 +198,7 @@ func (w *world) shutDown() {
 	var wait []chan struct{}
 	w.locked(func() {
 		w.ended = true
+		w.agenda.timer.Reset(0)
 		for _, n := range w.nodes {
 			n.suspended = false
 			if n.proc != nil {
@@ -207,6 +210,7 @@ func (w *world) shutDown() {
 	for _, done := range wait {
 		<-done
 	}
+	<-w.agenda.over
 	w.operators.Wait()
 }
 

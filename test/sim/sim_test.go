@@ -1,12 +1,16 @@
 package sim
 
 import (
+	"crypto/sha256"
 	"flag"
+	"fmt"
 	"os"
 	"os/exec"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 )
@@ -16,6 +20,7 @@ var (
 	first = flag.Uint64("seed", 1, "the first of them")
 	every = flag.Uint64("every", 1, "the distance between them")
 	trace = flag.Bool("trace", false, "print the transcript while it is made")
+	sums  = flag.Bool("sums", false, "print a hash of each transcript, to see whether a change alters what happens")
 )
 
 // workerEnv marks the processes that TestSeeds starts, one for each processor.
@@ -79,13 +84,25 @@ func check(t *testing.T, seed uint64) {
 	if *trace {
 		s.Trace = os.Stderr
 	}
+	s.Keep = *sums
 	r := Run(t, s)
+	if *sums {
+		fmt.Printf("seed %d: %s\n", seed, sum(r.Transcript))
+	}
 	if testing.Verbose() {
 		t.Logf("seed %d: %d leaders, %d writes", seed, r.Leaders, r.Writes)
 	}
 	if len(r.Broken) > 0 {
 		t.Errorf("%v\n%v\nagain: go test ./test/sim -run TestSeeds -seeds 1 -seed %d\n%s", s, r.Broken, seed, r.Transcript)
 	}
+}
+
+// sum is a hash of a transcript that does not depend on the order of what
+// happened within one millisecond.
+func sum(transcript string) string {
+	lines := strings.Split(transcript, "\n")
+	slices.Sort(lines)
+	return fmt.Sprintf("%.8x", sha256.Sum256([]byte(strings.Join(lines, "\n"))))
 }
 
 func TestKeptSeeds(t *testing.T) {

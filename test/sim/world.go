@@ -21,6 +21,7 @@ type world struct {
 	net    network
 	zk     *ensemble
 	nodes  []*node
+	agenda agenda
 	writer writer
 	reign  reign
 	// complete means that the log of the last release was elsewhere too.
@@ -75,17 +76,6 @@ func (w *world) violated(format string, args ...any) {
 	if len(w.broken) < 20 {
 		w.broken = append(w.broken, fmt.Sprintf("%s %s", stamp(w.now()), text))
 	}
-}
-
-// after runs f in d with w.mu held, unless the run is over by then.
-func (w *world) after(d time.Duration, f func()) {
-	time.AfterFunc(max(d, 0), func() {
-		w.mu.Lock()
-		defer w.mu.Unlock()
-		if !w.ended {
-			f()
-		}
-	})
 }
 
 // locked runs f with w.mu held.

@@ -39,20 +39,8 @@ func (w *world) write() {
 	}
 }
 
-// runWriter writes until the run is over.
-func (w *world) runWriter(stop <-chan struct{}) {
-	for {
-		var pause time.Duration
-		w.locked(func() {
-			w.write()
-			pause = w.writer.dice.between(60*time.Millisecond, 240*time.Millisecond)
-		})
-		t := time.NewTimer(pause)
-		select {
-		case <-t.C:
-		case <-stop:
-			t.Stop()
-			return
-		}
-	}
+// keepWriting writes now and until the run is over. w.mu is held.
+func (w *world) keepWriting() {
+	w.write()
+	w.after(w.writer.dice.between(60*time.Millisecond, 240*time.Millisecond), w.keepWriting)
 }
