@@ -28,13 +28,15 @@ const slotWait = time.Second
 // copyAgain is the pause after logical slots could not be copied.
 const copyAgain = 30 * time.Second
 
-// slotKeeper keeps the replication slots of the local server as planned. Each
-// round has its own goroutine, because what concerns logical slots can take
+// slotKeeper keeps the replication slots of the local server as planned. Its
+// rounds have their own goroutine, because what concerns logical slots can take
 // long.
 type slotKeeper struct {
 	a *Agent
-	// done is closed when the last round has ended; of the housekeeper.
-	done chan struct{}
+	// done is closed when the last round has ended, rounds is where the next one
+	// goes; of the housekeeper.
+	done   chan struct{}
+	rounds chan func()
 	// cancel ends the round under way, if any.
 	cancel atomic.Pointer[context.CancelFunc]
 	// last is the plan of the last round that went well.
@@ -78,6 +80,10 @@ func (k *slotKeeper) begin(ctx context.Context, v decide.View) <-chan struct{} {
 			return k.done
 		}
 	}
+	if k.rounds == nil {
+		k.rounds = make(chan func())
+		go k.work(ctx)
+	}
 	limit := primarySlotLimit
 	if v.Instance.Standby {
 		limit = standbySlotLimit
@@ -86,12 +92,24 @@ func (k *slotKeeper) begin(ctx context.Context, v decide.View) <-chan struct{} {
 	k.cancel.Store(&cancel)
 	done := make(chan struct{})
 	k.done = done
-	go func() {
+	k.rounds <- func() {
 		defer close(done)
 		defer cancel()
 		k.a.keeper.note("keep replication slots", k.round(ctx, v))
-	}()
+	}
 	return done
+}
+
+// work makes one round after the other, until ctx ends.
+func (k *slotKeeper) work(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case round := <-k.rounds:
+			round()
+		}
+	}
 }
 
 // interrupt ends the round under way: a promotion makes its plan void, and

@@ -1,7 +1,6 @@
 package decide
 
 import (
-	"slices"
 	"time"
 
 	"github.com/pgregent/pgregent/core/cluster"
@@ -71,31 +70,19 @@ type Rule struct {
 
 // Decide returns the decision of the first rule that matches.
 func Decide(v View) Decision {
-	for _, r := range table {
-		if r.When(v) {
-			d := r.Then(v)
-			d.Rule = r.Name
-			return d
+	for _, g := range table {
+		if g.within != nil && !g.within(&v) {
+			continue
+		}
+		for i := range g.rules {
+			if r := &g.rules[i]; r.When(v) {
+				d := r.Then(v)
+				d.Rule = r.Name
+				return d
+			}
 		}
 	}
 	return Decision{Verb: Wait, Rule: "none", Reason: "no rule matches"} // the table ends with a rule that always matches
-}
-
-// Rules is the whole table in order. The result is the caller's.
-func Rules() []Rule { return slices.Clone(table) }
-
-// table is made once: every round of an agent goes through it.
-var table = makeTable()
-
-func makeTable() []Rule {
-	var all []Rule
-	for _, group := range [][]Rule{
-		identityRules(), jobRules(), safetyRules(), fenceRules(), watchdogRules(), requestDownRules(), busyRules(), failsafeRules(), pauseRules(), emptyRules(),
-		standbyClusterRules(), downRules(), stalledRules(), requestRules(), scheduleRules(), standbyLeaderRules(), leaderRules(), raceRules(), copyRules(), followRules(),
-	} {
-		all = append(all, group...)
-	}
-	return all
 }
 
 // wait is a decision to do nothing, for that reason.

@@ -56,10 +56,12 @@ func (w *world) runAgenda() {
 func (w *world) catchUp() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	g, now := &w.agenda, w.now()
+	g, now := &w.agenda, w.elapsed()
+	w.instant = now
 	for len(g.due) > 0 && g.due[0].at <= now && !w.ended {
 		g.pop().do()
 	}
+	w.instant = 0
 	if len(g.due) > 0 {
 		g.timer.Reset(g.due[0].at - now)
 	}

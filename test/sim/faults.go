@@ -22,8 +22,8 @@ func (w *world) suffer() {
 	for _, f := range all {
 		total += f.weight
 	}
-	end := w.now() + w.setup.Faults
-	for w.now() < end {
+	end := w.elapsed() + w.setup.Faults
+	for w.elapsed() < end {
 		time.Sleep(d.between(500*time.Millisecond, 22*time.Second))
 		broken := false
 		w.locked(func() {

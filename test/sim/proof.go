@@ -20,18 +20,19 @@ func (c *client) params() lease.Params {
 // runRenewals proves the lease on schedule, also while an earlier proof is
 // unanswered.
 func (c *client) runRenewals(ctx context.Context) {
-	slots := make(chan struct{}, maxRenewals)
+	due := make(chan struct{})
+	workers := 0
 	for {
-		var due <-chan time.Time
+		var tick <-chan time.Time
 		var t *time.Timer
 		c.w.locked(func() {
 			if c.own != nil || c.release != nil {
 				t = time.NewTimer(c.params().Interval)
-				due = t.C
+				tick = t.C
 			}
 		})
 		select {
-		case <-due:
+		case <-tick:
 		case <-c.kicked:
 		case <-ctx.Done():
 			return
@@ -43,12 +44,24 @@ func (c *client) runRenewals(ctx context.Context) {
 			return
 		}
 		select {
-		case slots <- struct{}{}:
-			go func() {
-				defer func() { <-slots }()
-				c.renew(ctx)
-			}()
-		default:
+		case due <- struct{}{}:
+		default: // all of them wait for an answer
+			if workers < maxRenewals {
+				workers++
+				go c.keepRenewing(ctx, due)
+			}
+		}
+	}
+}
+
+// keepRenewing renews now and whenever it is due.
+func (c *client) keepRenewing(ctx context.Context, due <-chan struct{}) {
+	for {
+		c.renew(ctx)
+		select {
+		case <-due:
+		case <-ctx.Done():
+			return
 		}
 	}
 }

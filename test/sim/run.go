@@ -151,7 +151,7 @@ func (w *world) story() {
 // await looks until the cluster is well; it reports false, and notes what is
 // wrong, when it is not in time or an invariant is broken.
 func (w *world) await(what string, bound time.Duration, all bool) bool {
-	from := w.now()
+	from := w.elapsed()
 	for {
 		var leader, members, broken bool
 		var missing string

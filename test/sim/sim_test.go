@@ -56,7 +56,7 @@ var keptSeeds = []struct {
 }
 
 // roomy is how much a worker may allocate before it collects.
-const roomy = 256 << 20
+const roomy = 32 << 20
 
 func TestMain(m *testing.M) {
 	flag.Parse()

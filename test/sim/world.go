@@ -22,8 +22,10 @@ type world struct {
 	zk     *ensemble
 	nodes  []*node
 	agenda agenda
-	writer writer
-	reign  reign
+	// instant is the virtual time while what is due is done; 0: it is not.
+	instant time.Duration
+	writer  writer
+	reign   reign
 	// complete means that the log of the last release was elsewhere too.
 	complete bool
 	// operators are requests that nobody has given up yet.
@@ -56,8 +58,16 @@ type event struct {
 // maxEvents bounds the transcript of a run that goes in circles.
 const maxEvents = 20000
 
-// now is the virtual time since the begin of the run.
-func (w *world) now() time.Duration { return time.Since(w.began) }
+// elapsed is the virtual time since the begin of the run.
+func (w *world) elapsed() time.Duration { return time.Since(w.began) }
+
+// now is the same, for whoever holds w.mu.
+func (w *world) now() time.Duration {
+	if w.instant != 0 {
+		return w.instant
+	}
+	return w.elapsed()
+}
 
 // note adds a line to the transcript. w.mu is held.
 func (w *world) note(who, format string, args ...any) {

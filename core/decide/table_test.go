@@ -1,0 +1,30 @@
+package decide
+
+import (
+	"testing"
+
+	"pgregory.net/rapid"
+)
+
+func TestNoRuleMatchesOutsideItsGroup(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		v := anyView(t)
+		v.Settings.Pause = rapid.Bool().Draw(t, "pause")
+		if rapid.Bool().Draw(t, "data problem") {
+			v.Instance.DataProblem = "of another user"
+		}
+		if rapid.Bool().Draw(t, "never read") {
+			v.Cluster, v.StoreErr = nil, "silent"
+		}
+		for _, g := range table {
+			if g.within == nil || g.within(&v) {
+				continue
+			}
+			for _, r := range g.rules {
+				if r.When(v) {
+					t.Errorf("rule %q matches what its group leaves out", r.Name)
+				}
+			}
+		}
+	})
+}
