@@ -46,8 +46,11 @@ const (
 // holds the other up.
 type feeder struct {
 	a *Agent
-	// lostSince is since when there is no fence; 0: there is one.
-	lostSince atomic.Int64
+	// lostSince is since when there is no fence; 0: there is one. refusedSince
+	// is since when it does not take the deadline of a server that may accept
+	// writes, which is as good as none; 0: it does.
+	lostSince    atomic.Int64
+	refusedSince atomic.Int64
 	// adoptedUntil is until when the fence that was found lets an adopted
 	// PostgreSQL write.
 	adoptedUntil atomic.Int64
@@ -166,7 +169,9 @@ func (f *feeder) feed() {
 	var err error
 	switch {
 	case guarded && l.Held():
-		err = f.tell(l, f.a.hard(l))
+		if err = f.tell(l, f.a.hard(l)); err != nil {
+			f.refusedSince.CompareAndSwap(0, int64(f.a.now()))
+		}
 	case !guarded && f.armed != 0 && f.a.observed.Load():
 		if err = f.a.o.Fence.Disarm(f.armed); err == nil {
 			f.armed, f.told = 0, 0
@@ -174,7 +179,18 @@ func (f *feeder) feed() {
 	}
 	if err != nil {
 		f.a.log.Warn("tell the fence", "err", err)
+		return
 	}
+	f.refusedSince.Store(0)
+}
+
+// missing is since when nothing but the agent would stop PostgreSQL; 0: the
+// fence would.
+func (f *feeder) missing() lease.Instant {
+	if since := f.lostSince.Load(); since != 0 {
+		return lease.Instant(since)
+	}
+	return lease.Instant(f.refusedSince.Load())
 }
 
 // tell arms the fence, or prolongs. The caller holds mu.

@@ -70,6 +70,35 @@ func TestWhatMayBecomePrimary(t *testing.T) {
 	}
 }
 
+// A fence that does not take the deadline is as good as none, until it does or
+// there is nothing to be stopped.
+func TestAFenceThatRefusesIsMissing(t *testing.T) {
+	store, fence := &leasedStore{}, &scriptedFence{spent: 5}
+	a := testAgent(store, nil)
+	a.o.Fence = fence
+	a.feeder.lostSince.Store(0)
+	a.observed.Store(true)
+	a.writable.Store(true)
+	l := silentLease()
+	l.Session, l.Sent = 5, lease.Now()
+	store.set(l)
+	a.feeder.feed()
+	first := a.feeder.missing()
+	if a.feeder.feed(); first == 0 || a.feeder.missing() != first {
+		t.Errorf("refused: got %v, then %v", first, a.feeder.missing())
+	}
+	fence.spent = 0
+	if a.feeder.feed(); a.feeder.missing() != 0 {
+		t.Error("it has taken the deadline and is still missing")
+	}
+	fence.spent, a.feeder.armed = 5, 0
+	a.feeder.feed()
+	a.paused.Store(true)
+	if a.feeder.feed(); a.feeder.missing() != 0 {
+		t.Error("in pause there is nothing to be stopped")
+	}
+}
+
 func TestASpentSessionIsLeft(t *testing.T) {
 	for name, c := range map[string]struct {
 		spent              int64

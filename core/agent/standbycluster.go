@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/pgregent/pgregent/core/cluster"
@@ -63,7 +62,8 @@ func (a *Agent) stepDown(ctx context.Context) {
 	a.Wake()
 }
 
-// bootstrapStandby makes a standby cluster: a copy of the server outside. A
+// bootstrapStandby makes a standby cluster: a copy of the server outside, or of
+// what its archive has, by the methods of standby_cluster. A
 // failure is tried again, since it is most likely there.
 func (a *Agent) bootstrapStandby(ctx context.Context, v decide.View) outcome {
 	if err := a.makeStandbyCluster(ctx, v); err != nil {
@@ -74,14 +74,7 @@ func (a *Agent) bootstrapStandby(ctx context.Context, v decide.View) outcome {
 }
 
 func (a *Agent) makeStandbyCluster(ctx context.Context, v decide.View) error {
-	sc := v.Settings.StandbyCluster
-	up := sc.Upstream()
-	switch {
-	case !up.Streams():
-		return errors.New("standby_cluster has no host to copy from")
-	case len(sc.CreateReplicaMethods) > 0 && !slices.Contains(sc.CreateReplicaMethods, "basebackup"):
-		return fmt.Errorf("none of standby_cluster.create_replica_methods %v is known", sc.CreateReplicaMethods)
-	}
+	up := v.Settings.StandbyCluster.Upstream()
 	if err := a.o.Postgres.Clone(ctx, *up); err != nil {
 		return err
 	}

@@ -152,7 +152,7 @@ func (a *Agent) view() decide.View {
 	v.Failsafe, v.Promise = a.failsafe.right(), a.promises.current()
 	v.WatchdogErr = a.watchdogErr()
 	v.FenceRequired = a.o.Fence != nil && a.o.FenceRequired
-	v.FenceLost = lease.Instant(a.feeder.lostSince.Load())
+	v.FenceLost = a.feeder.missing()
 	v.AdoptedUntil = lease.Instant(a.feeder.adoptedUntil.Load())
 	if s.job != nil {
 		v.Job = &decide.Job{Kind: s.job.kind, Since: s.job.since, Primary: s.job.primary.Load(), Stopping: s.job.stopping}

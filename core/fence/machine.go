@@ -38,7 +38,7 @@ func (m *Machine) On(msg Message) Reply {
 	switch msg.Kind {
 	case Arm:
 		switch {
-		case msg.Epoch < m.epoch, msg.Epoch == 0, msg.Session == 0, msg.Session == m.Spent:
+		case m.outdated(msg), msg.Epoch == 0, msg.Session == 0, msg.Session == m.Spent:
 			refused = true
 		case msg.Epoch == m.epoch && m.armed:
 			m.hard = max(m.hard, msg.Hard) // within an epoch the deadline only grows
@@ -61,6 +61,13 @@ func (m *Machine) On(msg Message) Reply {
 		refused = true
 	}
 	return Reply{Seq: msg.Seq, Refused: refused, Armed: m.armed, Epoch: m.epoch, Hard: m.hard, Kills: m.kills, Why: m.why, Spent: m.Spent}
+}
+
+// outdated reports an epoch before the last one. A ZooKeeper that was restored
+// to an older state counts from there again: then the epoch is of a later
+// session, and nothing is armed any more.
+func (m *Machine) outdated(msg Message) bool {
+	return msg.Epoch < m.epoch && (m.armed || msg.Session == m.session)
 }
 
 // AgentThere notes that an agent has connected. It has another mind than one

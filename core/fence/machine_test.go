@@ -27,15 +27,24 @@ func TestMachine(t *testing.T) {
 		order Order
 		why   Reason
 	}{
-		"armed, before the deadline":             {nil, sec(10) - 1, Nothing, NoReason},
-		"armed, at the deadline":                 {nil, sec(10), Kill, LeaseOver},
-		"renewed":                                {func(m *Machine) { m.On(Message{Kind: Renew, Epoch: 7, Hard: sec(20)}) }, sec(10), Nothing, NoReason},
-		"renewed to an earlier deadline":         {func(m *Machine) { m.On(Message{Kind: Renew, Epoch: 7, Hard: sec(5)}) }, sec(5), Nothing, NoReason},
-		"renewed by an older epoch":              {func(m *Machine) { m.On(Message{Kind: Renew, Epoch: 6, Hard: sec(20)}) }, sec(10), Kill, LeaseOver},
-		"renewed by an unknown epoch":            {func(m *Machine) { m.On(Message{Kind: Renew, Epoch: 8, Hard: sec(20)}) }, sec(10), Kill, LeaseOver},
-		"a newer epoch":                          {func(m *Machine) { m.On(Message{Kind: Arm, Epoch: 8, Session: 5, Hard: sec(12)}) }, sec(12), Kill, LeaseOver},
-		"an older epoch cannot arm":              {func(m *Machine) { m.On(Message{Kind: Arm, Epoch: 6, Session: 5, Hard: sec(99)}) }, sec(10), Kill, LeaseOver},
-		"disarmed":                               {func(m *Machine) { m.On(Message{Kind: Disarm, Epoch: 7}) }, sec(99), Nothing, NoReason},
+		"armed, before the deadline":     {nil, sec(10) - 1, Nothing, NoReason},
+		"armed, at the deadline":         {nil, sec(10), Kill, LeaseOver},
+		"renewed":                        {func(m *Machine) { m.On(Message{Kind: Renew, Epoch: 7, Hard: sec(20)}) }, sec(10), Nothing, NoReason},
+		"renewed to an earlier deadline": {func(m *Machine) { m.On(Message{Kind: Renew, Epoch: 7, Hard: sec(5)}) }, sec(5), Nothing, NoReason},
+		"renewed by an older epoch":      {func(m *Machine) { m.On(Message{Kind: Renew, Epoch: 6, Hard: sec(20)}) }, sec(10), Kill, LeaseOver},
+		"renewed by an unknown epoch":    {func(m *Machine) { m.On(Message{Kind: Renew, Epoch: 8, Hard: sec(20)}) }, sec(10), Kill, LeaseOver},
+		"a newer epoch":                  {func(m *Machine) { m.On(Message{Kind: Arm, Epoch: 8, Session: 5, Hard: sec(12)}) }, sec(12), Kill, LeaseOver},
+		"an older epoch cannot arm":      {func(m *Machine) { m.On(Message{Kind: Arm, Epoch: 6, Session: 5, Hard: sec(99)}) }, sec(10), Kill, LeaseOver},
+		"disarmed":                       {func(m *Machine) { m.On(Message{Kind: Disarm, Epoch: 7}) }, sec(99), Nothing, NoReason},
+		"disarmed: an older epoch of the session": {func(m *Machine) {
+			m.On(Message{Kind: Disarm, Epoch: 7})
+			m.On(Message{Kind: Arm, Epoch: 6, Session: 5, Hard: sec(12)})
+		}, 0, Nothing, 0},
+		"disarmed: an older epoch of a new session, as in a restored ensemble": {func(m *Machine) {
+			m.On(Message{Kind: Disarm, Epoch: 7})
+			m.On(Message{Kind: Arm, Epoch: 6, Session: 6, Hard: sec(12)})
+		}, sec(12), Kill, LeaseOver},
+		"armed: an older epoch of a new session": {func(m *Machine) { m.On(Message{Kind: Arm, Epoch: 6, Session: 6, Hard: sec(99)}) }, sec(10), Kill, LeaseOver},
 		"an older epoch cannot disarm":           {func(m *Machine) { m.On(Message{Kind: Disarm, Epoch: 6}) }, sec(10), Kill, LeaseOver},
 		"quit while armed is refused":            {func(m *Machine) { m.On(Message{Kind: Quit}) }, sec(1), Nothing, NoReason},
 		"quit":                                   {func(m *Machine) { m.On(Message{Kind: Disarm, Epoch: 7}); m.On(Message{Kind: Quit}) }, sec(1), Exit, NoReason},

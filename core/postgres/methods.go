@@ -11,11 +11,14 @@ import (
 	"github.com/pgregent/pgregent/core/config"
 )
 
-// methods are the replica methods for a copy of up, in order.
+// methods are the replica methods for a copy of up, in order. The leader of a
+// standby cluster is made by those of standby_cluster, and by pg_basebackup if
+// there are none: what this cluster's own methods have belongs to this cluster.
+// Only without a server to connect to, its own are all that is left.
 func (s *Server) methods(up cluster.Upstream) []config.Method {
 	site := s.config().Site
 	list := site.Methods
-	if up.Remote != nil && len(up.Remote.CreateReplicaMethods) > 0 {
+	if up.Remote != nil && (len(up.Remote.CreateReplicaMethods) > 0 || hasSource(up)) {
 		list = nil
 		for _, name := range up.Remote.CreateReplicaMethods {
 			list = append(list, site.Method(name))

@@ -67,7 +67,7 @@ func (w *world) opened(pg *postgres) {
 			w.violated("%s accepts writes without holding the leader znode, %s", pg.n.name, why)
 		}
 	}
-	if !w.excused(pg.n) {
+	if !w.excused(pg.n) && !w.unstopped(pg.n) {
 		w.checkLoss(pg)
 	}
 }

@@ -40,6 +40,7 @@ func (w *world) suffer() {
 			return
 		}
 	}
+	w.locked(func() { w.healed = true })
 	w.awaitRestore()
 	var quiet time.Duration
 	w.locked(func() { quiet = max(w.zk.stalled, w.zk.electing) - w.now() })
@@ -81,7 +82,6 @@ func (w *world) inject(f fault, d dice) {
 // healAll ends every fault now, and forgets those that wait for their turn.
 func (w *world) healAll() {
 	w.note("FAULT", "no more faults")
-	w.healed = true
 	w.zk.setFailover(cluster.Failover{})
 	for id := range w.lastHeal {
 		if h := w.heals[id]; h != nil {

@@ -38,7 +38,7 @@ type world struct {
 	pids  int
 	// restoring means that an operator has a backup of the ensemble, underWay
 	// that it is about to be restored, and blind that the next leader is elected
-	// by keys that are too old. healed means that there are no more faults.
+	// by keys that are too old. healed means that no more faults begin.
 	restoring, underWay, blind, healed bool
 	// calm means that the cluster is well after the last fault.
 	calm bool
