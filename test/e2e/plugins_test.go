@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -153,6 +154,11 @@ func TestBuildIsShownAndSurvivesAKill(t *testing.T) {
 		}
 		return ""
 	})
+	if _, err := exec.LookPath("patronictl"); err == nil { // it reads the same key
+		if out, err := l.Patronictl(t.Context(), "list"); err != nil || !strings.Contains(out, standby.Name) {
+			t.Errorf("patronictl list during the build: %s %v", out, err)
+		}
+	}
 	killed := killPlugin(t, pid)
 	l.Wait(30*time.Second, "the failure in the log", func() string {
 		if !strings.Contains(standby.Log(), "the plugin's process ended in the middle of it") {
