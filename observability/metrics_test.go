@@ -10,6 +10,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
+	"github.com/pgregent/pgregent/core/cluster"
 	"github.com/pgregent/pgregent/core/record"
 )
 
@@ -17,7 +18,10 @@ func TestMetricsShowOneSnapshot(t *testing.T) {
 	scrapes := 0
 	h := Metrics(func() Snapshot {
 		scrapes++
-		return Snapshot{Scope: "shop", Member: "db1", LeaseHeld: true, LeaseRemaining: 1500 * time.Millisecond, Renewals: 7, FenceReady: true}
+		return Snapshot{
+			Scope: "shop", Member: "db1", LeaseHeld: true, LeaseRemaining: 1500 * time.Millisecond, Renewals: 7, FenceReady: true,
+			Status: &cluster.NodeStatus{Build: &cluster.Build{Method: "pgbackrest", Attempt: 2}},
+		}
 	}, NewPhases("shop", "db1"))
 	w := httptest.NewRecorder()
 	h.ServeHTTP(w, httptest.NewRequest("GET", "/metrics", nil))
@@ -29,6 +33,7 @@ func TestMetricsShowOneSnapshot(t *testing.T) {
 		`pgregent_lease_remaining_seconds{name="db1",scope="shop"} 1.5`,
 		`pgregent_lease_renewals_total{name="db1",scope="shop"} 7`,
 		`pgregent_fence_ready{name="db1",scope="shop"} 1`,
+		`pgregent_build_method{attempt="2",method="pgbackrest",name="db1",scope="shop"} 1`,
 	} {
 		if !strings.Contains(string(body), line+"\n") {
 			t.Errorf("no line %s", line)

@@ -4,6 +4,7 @@ import (
 	"maps"
 	"runtime"
 	"slices"
+	"strconv"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -16,7 +17,7 @@ const maxSeries = 100
 
 // labelled are the series that have a label of their own.
 type labelled struct {
-	lag, lagReplay, slot, build, setting *prometheus.Desc
+	lag, lagReplay, slot, build, setting, method *prometheus.Desc
 }
 
 func newLabelled() labelled {
@@ -28,18 +29,22 @@ func newLabelled() labelled {
 		lagReplay: d("replication_replay_lag_bytes", "What a standby has not replayed of this server's log, by its application_name.", "standby"),
 		slot:      d("slot_behind_bytes", "How far the position of a replication slot is behind this leader's log, which is kept for it.", "slot"),
 		build:     d("build_info", "1; how this agent was built.", "version", "revision", "goversion"),
+		method:    d("build_method", "1 for the method that makes the data directory now, and which attempt of all methods it is.", "method", "attempt"),
 		setting:   d("setting", "Settings of the dynamic configuration that timing and failover depend on; seconds and bytes.", "setting"),
 	}
 }
 
 func (l labelled) descs() []*prometheus.Desc {
-	return []*prometheus.Desc{l.lag, l.lagReplay, l.slot, l.build, l.setting}
+	return []*prometheus.Desc{l.lag, l.lagReplay, l.slot, l.build, l.setting, l.method}
 }
 
 func (l labelled) collect(s Snapshot, emit func(d *prometheus.Desc, v float64, labels ...string)) {
 	emit(l.build, 1, s.Version, s.Revision, runtime.Version())
 	if s.Status == nil {
 		return
+	}
+	if n := s.Status.Build; n != nil {
+		emit(l.method, 1, n.Method, strconv.Itoa(n.Attempt))
 	}
 	set := s.Status.Settings
 	emit(l.setting, set.TTL.Seconds(), "ttl")

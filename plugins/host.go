@@ -48,12 +48,16 @@ type Host struct {
 	records  records
 	dir      string
 	scripts  *scripts
-	standing []*standing
 	sequence atomic.Int64
 	counts   counts
 	running  sync.WaitGroup
 	ctx      context.Context
 	stop     context.CancelFunc
+
+	mu       sync.Mutex
+	standing []*standing
+	last     *cluster.Route // the newest; nil if there was none
+	changing sync.Mutex     // one change of standing at a time
 }
 
 // counts are what is counted for metrics.
@@ -123,7 +127,7 @@ const closeWait = 2 * time.Second
 // them.
 func (h *Host) Close() {
 	h.scripts.drain(closeWait)
-	for _, s := range h.standing {
+	for _, s := range h.present() {
 		s.drain(closeWait)
 	}
 	h.stop()

@@ -118,6 +118,37 @@ func TestStandingPluginIsToldInOrder(t *testing.T) {
 	}
 }
 
+// What is configured otherwise is ended and started anew, told where clients
+// belong; what is not goes on.
+func TestStandingPluginsChange(t *testing.T) {
+	same, sameMarker := marked(t, "well")
+	same.Name = "same"
+	old, oldMarker := marked(t, "hangs")
+	h, out := newTestHost(t, nil, same, old)
+	h.Event(role("on_start", cluster.RolePrimary, 3)) // in which the old one hangs
+	h.Route(cluster.Route{Epoch: 3, Primary: &cluster.Endpoint{Name: "a", Host: "h", Port: 1}})
+	eventually(t, "the route", func() bool { return strings.Contains(contents(sameMarker), "update a 3\n") })
+	next, nextMarker := marked(t, "well")
+	next.Name = "hangs"
+	h.SetStanding([]Spec{same, next})
+	eventually(t, "the route at the new one", func() bool { return contents(nextMarker) == "update a 3\n" })
+	h.Event(role("on_stop", cluster.RoleDemoted, 3))
+	eventually(t, "the event", func() bool {
+		return strings.Contains(contents(nextMarker), "on_stop") && strings.Contains(contents(sameMarker), "on_stop")
+	})
+	h.SetStanding(nil)
+	h.Event(role("on_start", cluster.RoleReplica, 3))
+	if got, want := contents(sameMarker), "on_start primary 3\nupdate a 3\non_stop demoted 3\n"; got != want && got != "update a 3\non_start primary 3\non_stop demoted 3\n" {
+		t.Errorf("the one that stayed was told %q, want %q", got, want)
+	}
+	if strings.Count(out.String(), "it is not configured so any more") != 3 || strings.Contains(contents(oldMarker), "on_stop") {
+		t.Errorf("told %q; log:\n%s", contents(oldMarker), out)
+	}
+	if left, _ := filepath.Glob(filepath.Join(h.records.dir, "*.json")); len(left) > 0 {
+		t.Errorf("processes are left: %v", left)
+	}
+}
+
 func TestStandingPluginIsStartedAgain(t *testing.T) {
 	s, marker := marked(t, "crashes") // at each event
 	h, out := newTestHost(t, nil, s)

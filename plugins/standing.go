@@ -17,6 +17,9 @@ type standing struct {
 	h    *Host
 	spec Spec
 	wake chan struct{}
+	ctx  context.Context
+	stop context.CancelFunc
+	done chan struct{} // closed when its process is gone
 
 	mu     sync.Mutex
 	events []*proto.Event // that wait, oldest first
@@ -43,7 +46,8 @@ const (
 )
 
 func (h *Host) newStanding(s Spec) *standing {
-	st := &standing{h: h, spec: s, wake: make(chan struct{}, 1), drains: make(chan drain, 1)}
+	st := &standing{h: h, spec: s, wake: make(chan struct{}, 1), drains: make(chan drain, 1), done: make(chan struct{})}
+	st.ctx, st.stop = context.WithCancel(h.ctx)
 	h.running.Go(st.run)
 	return st
 }
@@ -81,6 +85,7 @@ func (s *standing) update(r *proto.Route) {
 
 // run keeps the plugin going and tells it what waits.
 func (s *standing) run() {
+	defer close(s.done)
 	var p *process
 	defer func() {
 		if p != nil {
@@ -94,8 +99,8 @@ func (s *standing) run() {
 				p.kill()
 				s.h.counts.restarts.Add(1)
 			}
-			next, err := s.h.launcher.launch(s.h.ctx, s.spec)
-			if err != nil && s.h.ctx.Err() != nil {
+			next, err := s.h.launcher.launch(s.ctx, s.spec)
+			if err != nil && s.ctx.Err() != nil {
 				return
 			}
 			if p = next; err != nil {
@@ -105,7 +110,7 @@ func (s *standing) run() {
 			}
 		}
 		ok := p != nil && s.serve(p)
-		if s.h.ctx.Err() != nil {
+		if s.ctx.Err() != nil {
 			return
 		}
 		if ok {
@@ -129,7 +134,7 @@ func (s *standing) run() {
 			if !s.pause(leastPause) {
 				return
 			}
-		case <-s.h.ctx.Done():
+		case <-s.ctx.Done():
 			return
 		}
 	}
@@ -145,7 +150,7 @@ func (s *standing) pause(d time.Duration) bool {
 			return true
 		case r := <-s.drains:
 			r.done <- fmt.Errorf("plugin %s is down", s.spec.Name)
-		case <-s.h.ctx.Done():
+		case <-s.ctx.Done():
 			return false
 		}
 	}
@@ -183,7 +188,7 @@ func (s *standing) tellRoute(p *process, r *proto.Route) bool {
 	if !p.can(proto.Capability_CAPABILITY_ROUTER) {
 		return true
 	}
-	ctx, cancel := context.WithTimeout(withTrace(s.h.ctx, r.Traceparent), routeLimit)
+	ctx, cancel := context.WithTimeout(withTrace(s.ctx, r.Traceparent), routeLimit)
 	defer cancel()
 	s.h.counts.routes.Add(1)
 	began := time.Now()
@@ -210,7 +215,7 @@ func (s *standing) notify(p *process, e *proto.Event) {
 	if !p.can(proto.Capability_CAPABILITY_CALLBACK) {
 		return
 	}
-	ctx, cancel := context.WithTimeout(withTrace(s.h.ctx, e.Traceparent), eventLimit)
+	ctx, cancel := context.WithTimeout(withTrace(s.ctx, e.Traceparent), eventLimit)
 	defer cancel()
 	ctx, replace := context.WithCancelCause(ctx)
 	defer replace(nil)
@@ -279,7 +284,7 @@ const drainLook = 10 * time.Millisecond
 func (h *Host) Event(e cluster.Event) {
 	h.scripts.call(e)
 	sequence := h.sequence.Add(1)
-	for _, s := range h.standing {
+	for _, s := range h.present() {
 		s.event(&proto.Event{
 			Action: e.Action, Cluster: h.o.Cluster, Node: h.o.Node, OldRole: string(e.OldRole), Role: string(e.Role), Epoch: int64(e.Epoch),
 			Lsn: uint64(e.LSN), Timeline: uint32(e.Timeline), AtMs: e.At.UnixMilli(), Sequence: sequence,
@@ -290,6 +295,9 @@ func (h *Host) Event(e cluster.Event) {
 
 // Route tells routers where clients belong. It returns at once.
 func (h *Host) Route(r cluster.Route) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.last = &r
 	for _, s := range h.standing {
 		s.update(h.route(r))
 	}
@@ -299,7 +307,7 @@ func (h *Host) Route(r cluster.Route) {
 // returns when they have reacted, or ctx ends.
 func (h *Host) Drain(ctx context.Context, r cluster.Route) {
 	var all sync.WaitGroup
-	for _, s := range h.standing {
+	for _, s := range h.present() {
 		if !s.router.Load() {
 			continue
 		}

@@ -4,9 +4,11 @@ import (
 	"context"
 	"net"
 	"os"
+	"reflect"
 	"strconv"
 
 	"github.com/pgregent/pgregent/core/config"
+	"github.com/pgregent/pgregent/plugins"
 )
 
 // reload reads the local configuration again; what is wrong leaves the old
@@ -42,7 +44,36 @@ func (n *node) reload() {
 		n.log.Error("reload configuration", "err", err)
 		return
 	}
+	n.reloadPlugins(read.Plugins)
 	n.log.Info("configuration reloaded")
+}
+
+// reloadPlugins puts another plugins section in force, if all of it can be
+// used. Builds that run go on as they were started.
+func (n *node) reloadPlugins(next []config.Plugin) {
+	local := *n.local.Load()
+	if reflect.DeepEqual(local.Plugins, next) {
+		return
+	}
+	local.Plugins = next
+	standing, err := n.tryPlugins(&local)
+	if err != nil {
+		n.log.Error("reload plugins; the old ones stay in force", "err", err)
+		return
+	}
+	n.local.Store(&local)
+	n.host.SetStanding(standing)
+	n.log.Info("plugins reloaded", "standing", len(standing))
+}
+
+// tryPlugins is checkPlugins with a checker of its own.
+func (n *node) tryPlugins(local *config.Local) ([]plugins.Spec, error) {
+	checker, err := plugins.NewChecker(plugins.Options{Cluster: local.Scope, Node: local.Name, Logger: n.log})
+	if err != nil {
+		return nil, err
+	}
+	defer checker.Close()
+	return checkPlugins(local, checker.Check)
 }
 
 // tellChanges logs what changed and what it takes until it counts.

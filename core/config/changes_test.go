@@ -36,9 +36,9 @@ func TestChangesHideSettings(t *testing.T) {
 	old, _ := mustLoad(t, minimal+"plugins: {hook: {type: webhook, settings: {url: 'http://x', headers: {Authorization: abc}}}}\n")
 	now, _ := mustLoad(t, minimal+"plugins: {hook: {type: webhook, settings: {url: 'http://y', headers: {Authorization: def}, apikey: ghi}}}\n")
 	want := []Changed{
-		{"plugins.hook.settings.apikey", "", Mask, AtAgentRestart},
-		{"plugins.hook.settings.headers.Authorization", Mask, Mask, AtAgentRestart},
-		{"plugins.hook.settings.url", "http://x", "http://y", AtAgentRestart},
+		{"plugins.hook.settings.apikey", "", Mask, AtReload},
+		{"plugins.hook.settings.headers.Authorization", Mask, Mask, AtReload},
+		{"plugins.hook.settings.url", "http://x", "http://y", AtReload},
 	}
 	if diff := cmp.Diff(want, Changes(old, now)); diff != "" {
 		t.Errorf("changes differ (-want +got):\n%s", diff)

@@ -6,7 +6,7 @@ var topKeys = []keyRow{
 	{"name", is(text), "", AtAgentRestart, "Name of this member, unique in the cluster, and application_name of its replication."},
 	{"namespace", is(text), "service", AtAgentRestart, "Prefix of the cluster's path in ZooKeeper: /<namespace>/<scope>."},
 	{"state_dir", is(text), "", AtAgentRestart, "Directory of what a restarted agent needs (the ZooKeeper session), outside data_dir; default .pgregent-<name> beside it."},
-	{"plugins", is(mapping), "", AtAgentRestart, "Plugins by name: type or path, args, sha256, settings and limits."},
+	{"plugins", is(mapping), "", AtReload, "Plugins by name: type or path, args, sha256, settings and limits."},
 	{"thread_pool_size", between(0, unlimited, ""), "5", NoEffect, "Threads of Patroni; this agent has none to set."},
 	{"thread_stack_size", is(text), "524288", NoEffect, "Stack size of Patroni's threads; this agent has none to set."},
 }

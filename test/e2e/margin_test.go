@@ -161,7 +161,7 @@ func margin(t *testing.T, n *lab.Node, f func()) (least, renewed float64) {
 	}()
 	f()
 	<-time.After(marginFor) // what the fault does takes time
-	return // what the deferred call has
+	return                  // what the deferred call has
 }
 
 // gauge is the value of a metric without regard to its labels.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -220,6 +221,11 @@ func TestBuildOfAKilledAgentIsBegunAnew(t *testing.T) {
 	for _, pid := range copying {
 		if slices.Contains(processesWith("--pgdata="+standby.DataDir), pid) {
 			t.Errorf("pg_basebackup %d of the former agent still writes", pid)
+		}
+	}
+	if _, err := exec.LookPath("patronictl"); err == nil { // it reads the same key
+		if out, err := l.Patronictl(t.Context(), "list"); err != nil || !strings.Contains(out, standby.Name) {
+			t.Errorf("patronictl list during the build: %s %v", out, err)
 		}
 	}
 	l.WaitHealthy(60 * time.Second)

@@ -48,6 +48,18 @@ func TestReloadOfTheFile(t *testing.T) {
 		return ""
 	})
 	reload("the old one stays in force", "work_mem", "work_mem", "name: "+n.Name, "name: [x]")
+	dir := scripts(t, map[string]string{"note": ""})
+	note := "name: " + n.Name + "\nplugins: {note: {type: exec, settings: {callback: " + dir + "/note}}}"
+	reload("reload plugins; the old ones stay in force", "name: "+n.Name, "name: "+n.Name+"\nplugins: {note: {path: "+dir+"/no-such-program}}")
+	reload("plugins reloaded", "name: "+n.Name, note)
+	reload("no local configuration items changed", "name: "+n.Name, note) // of which the plugin is told
+	l.Wait(20*time.Second, "the new plugin", func() string {
+		if len(calls(t, dir)) == 0 {
+			return "not told"
+		}
+		return ""
+	})
+	reload("plugins reloaded", "fsync: 'off'", "fsync: 'off'\n    work_mem: 9MB", n.DataDir, n.DataDir+"-other", "name: "+n.Name, "name: other")
 	reload("no local configuration items changed", "fsync: 'off'", "fsync: 'off'\n    work_mem: 9MB", n.DataDir, n.DataDir+"-other", "name: "+n.Name, "name: other")
 	l.WaitHealthy(20 * time.Second)
 	if n.Postmaster() != before {
