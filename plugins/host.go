@@ -34,6 +34,24 @@ type Options struct {
 	// PrimaryWord is what callbacks get as the role of a primary.
 	PrimaryWord func() string
 	Logger      *slog.Logger
+	// TraceParent is the W3C trace context of what goes on, "" if nothing
+	// does; Called is told of each call of a plugin that had one. Both may be
+	// nil.
+	TraceParent func() string
+	Called      func(plugin, call, traceParent string, began time.Time, err error)
+}
+
+func (o Options) traceParent() string {
+	if o.TraceParent == nil {
+		return ""
+	}
+	return o.TraceParent()
+}
+
+func (o Options) called(plugin, call, traceParent string, began time.Time, err error) {
+	if o.Called != nil && traceParent != "" {
+		o.Called(plugin, call, traceParent, began, err)
+	}
 }
 
 // Host runs plugins and scripts. Its methods may be called at any time.
@@ -188,13 +206,15 @@ func (h *Host) Build(ctx context.Context, b cluster.BuildSpec, report func(clust
 	h.log.Info("build started", "plugin", s.Name, "version", p.info.Version, "pid", p.runner.ID())
 	id := strconv.FormatInt(h.sequence.Add(1), 10)
 	phase := ""
-	took, err := p.build(ctx, kindOf(b), h.request(b, id), func(m *proto.Progress) {
+	request, began := h.request(b, id), time.Now()
+	took, err := p.build(ctx, kindOf(b), request, func(m *proto.Progress) {
 		if m.Phase != phase {
 			phase = m.Phase
 			h.log.Info("build", "plugin", s.Name, "phase", m.Phase, "message", m.Message, "bytes", m.BytesDone, "of", m.BytesTotal)
 		}
 		report(cluster.Build{Phase: m.Phase, Message: m.Message, Done: m.BytesDone, Total: m.BytesTotal})
 	})
+	h.o.called(s.Name, "build", request.Traceparent, began, err)
 	if err != nil {
 		h.counts.buildFailures.Add(1)
 		return err
@@ -212,7 +232,7 @@ func kindOf(b cluster.BuildSpec) buildKind {
 
 func (h *Host) request(b cluster.BuildSpec, id string) *proto.BuildRequest {
 	r := &proto.BuildRequest{
-		Id: id, Cluster: h.o.Cluster, Node: h.o.Node, Method: b.Method, DataDir: b.DataDir, BinDir: b.BinDir,
+		Id: id, Cluster: h.o.Cluster, Node: h.o.Node, Method: b.Method, DataDir: b.DataDir, BinDir: b.BinDir, Traceparent: h.o.traceParent(),
 		Programs: b.Programs, Role: "replica", Attempt: int32(b.Attempt),
 	}
 	if b.Bootstrap {

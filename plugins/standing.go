@@ -189,6 +189,7 @@ func (s *standing) tellRoute(p *process, r *proto.Route) bool {
 	began := time.Now()
 	r.DeadlineMs = began.Add(routeLimit).UnixMilli()
 	answer, err := proto.NewRouterClient(p.conn).Update(ctx, r)
+	s.h.o.called(s.spec.Name, "update", r.Traceparent, began, err)
 	log := s.h.log.With("plugin", s.spec.Name, "primary", r.Primary.GetName(), "epoch", r.Epoch)
 	if err == nil {
 		log.Info("route told", "stale", answer.Stale, "took", time.Since(began).Round(time.Millisecond))
@@ -219,7 +220,9 @@ func (s *standing) notify(p *process, e *proto.Event) {
 	s.mu.Unlock()
 	s.h.counts.callbacks.Add(1)
 	e.DeadlineMs = time.Now().Add(eventLimit).UnixMilli()
+	began := time.Now()
 	_, err := proto.NewCallbackClient(p.conn).Notify(ctx, e)
+	s.h.o.called(s.spec.Name, "notify "+e.Action, e.Traceparent, began, err)
 	s.mu.Lock()
 	s.cancel = nil
 	s.mu.Unlock()
@@ -282,7 +285,7 @@ func (h *Host) Event(e cluster.Event) {
 	for _, s := range h.standing {
 		s.event(&proto.Event{
 			Action: e.Action, Cluster: h.o.Cluster, Node: h.o.Node, OldRole: string(e.OldRole), Role: string(e.Role), Epoch: int64(e.Epoch),
-			Lsn: uint64(e.LSN), Timeline: uint32(e.Timeline), AtMs: e.At.UnixMilli(), Sequence: sequence,
+			Lsn: uint64(e.LSN), Timeline: uint32(e.Timeline), AtMs: e.At.UnixMilli(), Sequence: sequence, Traceparent: h.o.traceParent(),
 		})
 	}
 }
@@ -312,7 +315,7 @@ func (h *Host) Drain(ctx context.Context, r cluster.Route) {
 }
 
 func (h *Host) route(r cluster.Route) *proto.Route {
-	out := &proto.Route{Cluster: h.o.Cluster, Node: h.o.Node, Epoch: int64(r.Epoch), Sequence: h.sequence.Add(1)}
+	out := &proto.Route{Cluster: h.o.Cluster, Node: h.o.Node, Epoch: int64(r.Epoch), Sequence: h.sequence.Add(1), Traceparent: h.o.traceParent()}
 	if r.Primary != nil {
 		out.Primary = endpoint(*r.Primary)
 	}

@@ -94,6 +94,7 @@ func (n *node) newHost(local *config.Local) error {
 			}
 			return nil
 		},
+		TraceParent: n.ops.traceParent, Called: n.ops.pluginCalled,
 		PrimaryWord: func() string { return n.local.Load().PrimaryWord() },
 	}
 	checker, err := plugins.NewChecker(o)

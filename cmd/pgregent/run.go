@@ -19,6 +19,7 @@ import (
 	"github.com/pgregent/pgregent/core/config"
 	"github.com/pgregent/pgregent/core/lease"
 	"github.com/pgregent/pgregent/core/postgres"
+	"github.com/pgregent/pgregent/core/record"
 	"github.com/pgregent/pgregent/observability"
 	"github.com/pgregent/pgregent/plugins"
 	"github.com/pgregent/pgregent/rest"
@@ -51,6 +52,7 @@ type node struct {
 	phases   *observability.Phases
 	manager  *serviceManager
 	peers    peers
+	ops      operations
 }
 
 // run is the agent's life. It returns nil after an orderly stop.
@@ -141,6 +143,8 @@ func (n *node) wire(local *config.Local) error {
 	}
 	n.phases = observability.NewPhases(local.Scope, local.Name)
 	n.record = n.newRecording(local)
+	n.ops.tracing, n.ops.current = n.record.tracing, func() (record.ID, record.SpanID, bool) { return n.agent.Operation() }
+	n.peers.ops = &n.ops
 	options := n.agentOptions(local, pg, cached, id)
 	call, err := newClient(local, n.log)
 	if err != nil {
@@ -154,7 +158,7 @@ func (n *node) wire(local *config.Local) error {
 		Backend:  &backend{Agent: n.agent, reload: n.reload}, Logger: n.log,
 		Metrics: observability.Metrics(n.snapshot, n.phases, rest.Collector(n.agent.Status)),
 		Records: n.record.records(n.peers.client.Load), Observe: n.phases.REST,
-		Explain: n.explain,
+		Explain: n.explain, Tracer: n.record.tracing.ProviderOrNil(),
 	})
 	return nil
 }
@@ -166,7 +170,7 @@ func (n *node) agentOptions(local *config.Local, pg config.Postgres, cached *clu
 		Settings:    func(o *cluster.Object) (cluster.Settings, []string) { return n.local.Load().Settings(o) },
 		Interrupted: n.dir.bootstrapping(), Bootstrapping: n.dir.setBootstrapping,
 		CachedConfig: cached, SaveConfig: n.saveDynamic,
-		Store: timedStore{n.store, n.phases}, Postgres: timedPostgres{n.postgres, n.phases}, Pinger: n.postgres.NewPinger(), Logger: n.log,
+		Store: timedStore{n.store, n.phases, &n.ops}, Postgres: timedPostgres{n.postgres, n.phases, &n.ops}, Pinger: n.postgres.NewPinger(), Logger: n.log,
 		Turned: n.manager.turned,
 	}
 	o.Recorder, o.Former, o.Evidence = n.record, n.record.former, func() agent.Evidence { return roomIn(pg.DataDir) }

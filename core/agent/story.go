@@ -159,6 +159,7 @@ func (s *story) phase(name record.Phase, since lease.Instant, d decide.Decision)
 		Timeline: s.a.s.instance.Timeline, LSN: s.a.s.instance.Position(),
 	}
 	s.write(in, p.e)
+	in.last = p
 	return p
 }
 
@@ -179,6 +180,7 @@ func (s *story) during(name record.Phase) *pen {
 		Span: in.id.Span(s.a.o.Name, string(name), begin), Member: s.a.o.Name, Phase: name, Begin: begin, Rule: s.last.Rule, Reason: s.last.Reason,
 	}}
 	s.write(in, p.e)
+	in.last = p
 	return p
 }
 
