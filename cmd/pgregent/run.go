@@ -35,7 +35,8 @@ type node struct {
 	path  string
 	local atomic.Pointer[config.Local]
 	log   *slog.Logger
-	level *slog.LevelVar // of log
+	file  *observability.LogFile // nil: the log goes to standard error
+	level *slog.LevelVar         // of log
 	// reloading guards read, the local configuration as it was last read;
 	// local has the values of the start for keys that cannot change.
 	reloading sync.Mutex
@@ -47,6 +48,7 @@ type node struct {
 	postgres *postgres.Server
 	host     *plugins.Host
 	agent    *agent.Agent
+	running  atomic.Pointer[agent.Agent] // agent, for the log
 	rest     *rest.Server
 	record   *recording
 	phases   *observability.Phases
@@ -75,9 +77,8 @@ func newNode(path string) (*node, error) {
 	}
 	n := &node{path: path, manager: newServiceManager(), level: &slog.LevelVar{}}
 	n.level.Set(local.Log.Level)
-	n.log = observability.NewLogger(os.Stderr, n.level, local.Log.JSON)
-	for _, f := range local.Log.Fields {
-		n.log = n.log.With(f.Name, f.Value)
+	if err := n.openLog(local.Log); err != nil {
+		return nil, err
 	}
 	n.local.Store(local)
 	n.read = local
@@ -153,6 +154,7 @@ func (n *node) wire(local *config.Local) error {
 	n.peers.client.Store(call)
 	options.Peers = &n.peers
 	n.agent = agent.New(options)
+	n.running.Store(n.agent)
 	n.rest = rest.New(rest.Options{
 		Settings: restSettings(local, n.log),
 		Backend:  &backend{Agent: n.agent, reload: n.reload}, Logger: n.log,
@@ -239,6 +241,7 @@ func (n *node) live(ctx context.Context) error {
 	}
 	n.record.close()
 	n.log.Info("stopped")
+	n.closeLog()
 	return err
 }
 

@@ -130,6 +130,9 @@ func (w *watcher) query(expr string) []string {
 		return nil
 	}
 	defer func() { _ = resp.Body.Close() }()
+	if resp.StatusCode == http.StatusServiceUnavailable { // it starts
+		return nil
+	}
 	if err := json.NewDecoder(resp.Body).Decode(&answer); err != nil || answer.Status == "error" {
 		w.t.Errorf("%s: %s %v", expr, answer.Error, err)
 		return nil
