@@ -26,8 +26,8 @@ const (
 	// waits five minutes, or looks back ten, does so for seconds. Their real
 	// times are those of rules_test.yml.
 	faster = 20
-	// longest bounds what is left of them.
-	longest = 10 * time.Second
+	// longestWait and longestLook bound what is left of them.
+	longestWait, longestLook = 10 * time.Second, 40 * time.Second
 )
 
 var (
@@ -39,17 +39,17 @@ var (
 // slot to keep.
 func shortened(t *testing.T, text string) string {
 	t.Helper()
-	scale := func(pattern *regexp.Regexp, form string, least time.Duration) {
+	scale := func(pattern *regexp.Regexp, form string, least, most time.Duration) {
 		text = pattern.ReplaceAllStringFunc(text, func(found string) string {
 			d, err := time.ParseDuration(pattern.FindStringSubmatch(found)[1])
 			if err != nil {
 				t.Fatal(err)
 			}
-			return fmt.Sprintf(form, max(min(d/faster, longest), least).Milliseconds())
+			return fmt.Sprintf(form, max(min(d/faster, most), least).Milliseconds())
 		})
 	}
-	scale(waits, "for: %dms", time.Second)
-	scale(ranges, "[%dms]", longest)
+	scale(waits, "for: %dms", time.Second, longestWait)
+	scale(ranges, "[%dms]", 10*time.Second, longestLook)
 	const much = "10 * 1024 * 1024 * 1024"
 	if !strings.Contains(text, much) {
 		t.Fatal("the alert about slots looks different")
@@ -222,7 +222,7 @@ func TestAlertsFireInTheirFaults(t *testing.T) {
 	w.during("pause", []string{"Paused"}, nil, func() { r.patch(`{"pause": true}`) }, func() { r.patch(`{"pause": null}`) })
 	w.during("a standby's agent killed", []string{"AgentDown"}, []string{"StandbyMissing"}, func() { n = r.Standbys()[0]; n.KillAll() }, func() { n.Start(); healthy() })
 	var both []*lab.Node
-	w.during("all standbys killed", []string{"StandbyMissing", "AgentDown"}, nil, func() {
+	w.during("all standbys killed", []string{"StandbyMissing", "AgentDown"}, []string{"SlotRetention"}, func() {
 		for both = r.Standbys(); len(both) < 2; both = r.Standbys() {
 			healthy()
 		}
