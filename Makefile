@@ -17,7 +17,7 @@ LDFLAGS  = -s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT) -X main.dat
 GOBUILD  = CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)'
 
 .DEFAULT_GOAL := build
-.PHONY: build deps test-deps test unit sim e2e chaos sync-rounds mutants lint fmt fuzz bench demo demo-down clean help bench-rest rest-diff man packages proto proto-check plugin-new test-packages causes jaeger config-diff ui-test alerts bench-observe
+.PHONY: build deps test-deps test unit sim e2e chaos sync-rounds mutants lint fmt fuzz bench demo demo-down clean help bench-rest rest-diff man packages proto proto-check plugin-new test-packages causes jaeger config-diff ui-test alerts bench-observe session
 
 build: ## build bin/pgregent and bin/pgregentctl
 	$(GOBUILD) -o bin/pgregent ./cmd/pgregent
@@ -76,6 +76,11 @@ causes: test-deps ## eleven kinds of fault, one after another: the record of fai
 jaeger: test-deps ## build Jaeger, send it a failover and read the trace back
 	./test/deps/jaeger.sh bin/jaeger
 	PGREGENT_JAEGER=$(CURDIR)/bin/jaeger $(GO) test -race -count=1 -timeout 10m -v -run TestJaegerShowsOneTrace ./test/e2e
+
+SESSION ?= cmd/pgregentctl/command/testdata/session
+session: test-deps ## an operator at a terminal, from a switchover to a failover and its timeline; the screens into SESSION
+	mkdir -p $(SESSION)
+	PGREGENT_SESSION=$(abspath $(SESSION)) $(GO) test -race -count=1 -timeout 10m -v -run TestScriptedSession ./test/e2e
 
 bench-observe: deps ## what traces and metrics cost, idle and under load, and with a dead collector; 5 minutes
 	PGREGENT_BENCH_OBSERVE=1 $(GO) test -run '^$$' -bench 'BenchmarkObservability|BenchmarkDeadCollector' -benchtime 1x -timeout 30m -v ./test/bench
