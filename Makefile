@@ -69,7 +69,7 @@ chaos: test-deps ## the fault-injection campaign on own network namespaces
 sync-rounds: test-deps ## kill the leader's node five times in a row in each synchronous mode
 	PGREGENT_SYNC_ROUNDS=5 $(GO) test -race -count=1 -timeout 30m -v -run TestSynchronousModeLosesNothing ./test/e2e
 
-causes: test-deps ## eleven kinds of fault, one after another: the record of failovers must name each
+causes: test-deps ## twelve kinds of fault, one after another: the record of failovers must name each
 	PGREGENT_CAUSES=all $(GO) test -race -count=1 -timeout 30m -v -run TestTheRecordNamesTheCause ./test/e2e
 
 # It builds for some minutes, without its web page.
