@@ -17,7 +17,7 @@ LDFLAGS  = -s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT) -X main.dat
 GOBUILD  = CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)'
 
 .DEFAULT_GOAL := build
-.PHONY: build deps test-deps test unit sim e2e chaos sync-rounds mutants lint fmt fuzz bench demo demo-down clean help bench-rest rest-diff soak man packages proto proto-check plugin-new test-packages causes jaeger config-diff ui-test
+.PHONY: build deps test-deps test unit sim e2e chaos sync-rounds mutants lint fmt fuzz bench demo demo-down clean help bench-rest rest-diff soak man packages proto proto-check plugin-new test-packages causes jaeger config-diff ui-test alerts bench-observe session
 
 build: ## build bin/pgregent and bin/pgregentctl
 	$(GOBUILD) -o bin/pgregent ./cmd/pgregent
@@ -69,13 +69,25 @@ chaos: test-deps ## the fault-injection campaign on own network namespaces
 sync-rounds: test-deps ## kill the leader's node five times in a row in each synchronous mode
 	PGREGENT_SYNC_ROUNDS=5 $(GO) test -race -count=1 -timeout 30m -v -run TestSynchronousModeLosesNothing ./test/e2e
 
-causes: test-deps ## eleven kinds of fault, one after another: the record of failovers must name each
+causes: test-deps ## twelve kinds of fault, one after another: the record of failovers must name each
 	PGREGENT_CAUSES=all $(GO) test -race -count=1 -timeout 30m -v -run TestTheRecordNamesTheCause ./test/e2e
 
 # It builds for some minutes, without its web page.
 jaeger: test-deps ## build Jaeger, send it a failover and read the trace back
 	./test/deps/jaeger.sh bin/jaeger
 	PGREGENT_JAEGER=$(CURDIR)/bin/jaeger $(GO) test -race -count=1 -timeout 10m -v -run TestJaegerShowsOneTrace ./test/e2e
+
+SESSION ?= cmd/pgregentctl/command/testdata/session
+session: test-deps ## an operator at a terminal, from a switchover to a failover and its timeline; the screens into SESSION
+	mkdir -p $(SESSION)
+	PGREGENT_SESSION=$(abspath $(SESSION)) $(GO) test -race -count=1 -timeout 10m -v -run TestScriptedSession ./test/e2e
+
+bench-observe: deps ## what traces and metrics cost, idle and under load, and with a dead collector; 5 minutes
+	PGREGENT_BENCH_OBSERVE=1 $(GO) test -run '^$$' -bench 'BenchmarkObservability|BenchmarkDeadCollector' -benchtime 1x -timeout 30m -v ./test/bench
+
+alerts: test-deps ## a real Prometheus scrapes a cluster that is broken in one way after another: the alerts, and the dashboards' queries
+	./test/deps/install.sh --with-prometheus
+	PGREGENT_ALERTS=1 $(GO) test -race -count=1 -timeout 30m -v -run TestAlertsFireInTheirFaults ./test/e2e
 
 ui-test: ## the cluster page in a real browser during a failover; pictures into bin/ui
 	./test/deps/install.sh --with-browser

@@ -140,6 +140,15 @@ func (t *Tracing) Provider() trace.TracerProvider {
 	return t.provider
 }
 
+// ProviderOrNil is the provider, nil if nobody collects spans: then those who
+// would make some need not.
+func (t *Tracing) ProviderOrNil() trace.TracerProvider {
+	if t == nil {
+		return nil
+	}
+	return t.provider
+}
+
 // Export makes a span of an entry that has ended.
 func (t *Tracing) Export(e record.Entry) {
 	if t == nil || e.End.IsZero() {

@@ -22,7 +22,7 @@ const traceHeader = "X-Pgregent-Trace"
 // body is not recorded: it may hold secrets.
 func (s *Server) audit(c *gin.Context) {
 	trace := newTrace()
-	if given := c.GetHeader("traceparent"); traceParent.MatchString(given) {
+	if given := traceOf(c); given != "" {
 		trace = given[3:35]
 	}
 	c.Header(traceHeader, trace)

@@ -131,6 +131,9 @@ func (s *Server) routes() *gin.Engine {
 	if s.options.Observe != nil {
 		e.Use(s.observe)
 	}
+	if s.options.Tracer != nil {
+		e.Use(s.spans())
+	}
 	e.Use(s.recovery)
 	e.NoRoute(s.unknown)
 	s.endpoints = s.table()

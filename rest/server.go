@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/gin-gonic/gin"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/pgregent/pgregent/core/cluster"
 	"github.com/pgregent/pgregent/core/config"
@@ -50,7 +51,9 @@ type Options struct {
 	Explain func() []config.Setting
 	// Observe is told of each request by its route; nil: nobody is.
 	Observe func(route string, code int, took time.Duration)
-	Logger  *slog.Logger
+	// Tracer makes spans of requests; nil: there are none.
+	Tracer trace.TracerProvider
+	Logger *slog.Logger
 }
 
 // Server is the REST API of one agent.

@@ -84,11 +84,7 @@ func (s *Server) anyUsable(c *gin.Context, members []cluster.Member) bool {
 // writeHandover writes the failover key on the condition that it is as in
 // view.
 func (s *Server) writeHandover(c *gin.Context, h handover, view *cluster.Cluster) *refusal {
-	trace := c.GetHeader("traceparent")
-	if !traceParent.MatchString(trace) {
-		trace = ""
-	}
-	key := h.key(trace)
+	key := h.key(traceOf(c))
 	err := s.write(c, func(ctx context.Context) error { return s.backend.SetFailover(ctx, key, view.Failover.Version) })
 	if errors.Is(err, cluster.ErrOutcomeUnknown) && s.wasWritten(c, key, view.LeaderName()) {
 		err = nil

@@ -77,11 +77,16 @@ func translate(err error) error {
 }
 
 // peers asks other members over their REST API.
-type peers struct{ client atomic.Pointer[client.Client] }
+type peers struct {
+	client atomic.Pointer[client.Client]
+	ops    *operations
+}
 
 // Ask returns one answer for each member.
 func (p *peers) Ask(ctx context.Context, members []cluster.Member) []agent.PeerAnswer {
+	ctx, done := p.ops.calling(ctx, "peers", "ask")
 	answers := p.client.Load().Ask(ctx, members)
+	done(nil)
 	out := make([]agent.PeerAnswer, len(answers))
 	for i, s := range answers {
 		out[i] = agent.PeerAnswer{
@@ -99,6 +104,8 @@ func (p *peers) Alive(ctx context.Context, apiURL string) (bool, string) {
 
 // Failsafe asks the members not to race.
 func (p *peers) Failsafe(ctx context.Context, members map[string]string, call agent.FailsafeCall) []agent.FailsafeAnswer {
+	ctx, done := p.ops.calling(ctx, "peers", "failsafe")
+	defer done(nil)
 	answers := p.client.Load().AskFailsafe(ctx, members, client.FailsafeCall{Name: call.Name, ConnURL: call.ConnURL, APIURL: call.APIURL, Slots: call.Slots})
 	out := make([]agent.FailsafeAnswer, len(answers))
 	for i, a := range answers {

@@ -20,6 +20,7 @@ import (
 	"github.com/pgregent/pgregent/core/config"
 	"github.com/pgregent/pgregent/core/lease"
 	"github.com/pgregent/pgregent/core/postgres"
+	"github.com/pgregent/pgregent/core/record"
 	"github.com/pgregent/pgregent/observability"
 	"github.com/pgregent/pgregent/plugins"
 	"github.com/pgregent/pgregent/rest"
@@ -35,7 +36,8 @@ type node struct {
 	path  string
 	local atomic.Pointer[config.Local]
 	log   *slog.Logger
-	level *slog.LevelVar // of log
+	file  *observability.LogFile // nil: the log goes to standard error
+	level *slog.LevelVar         // of log
 	// reloading guards read, the local configuration as it was last read;
 	// local has the values of the start for keys that cannot change.
 	reloading sync.Mutex
@@ -47,11 +49,13 @@ type node struct {
 	postgres *postgres.Server
 	host     *plugins.Host
 	agent    *agent.Agent
+	running  atomic.Pointer[agent.Agent] // agent, for the log
 	rest     *rest.Server
 	record   *recording
 	phases   *observability.Phases
 	manager  *serviceManager
 	peers    peers
+	ops      operations
 }
 
 // run is the agent's life. It returns nil after an orderly stop.
@@ -74,9 +78,8 @@ func newNode(path string) (*node, error) {
 	}
 	n := &node{path: path, manager: newServiceManager(), level: &slog.LevelVar{}}
 	n.level.Set(local.Log.Level)
-	n.log = observability.NewLogger(os.Stderr, n.level, local.Log.JSON)
-	for _, f := range local.Log.Fields {
-		n.log = n.log.With(f.Name, f.Value)
+	if err := n.openLog(local.Log); err != nil {
+		return nil, err
 	}
 	n.local.Store(local)
 	n.read = local
@@ -146,6 +149,8 @@ func (n *node) wire(local *config.Local) error {
 	if local.Fence.Mode != config.FenceOff {
 		n.fence = newFence(n.path, local, func() { n.agent.Wake() })
 	}
+	n.ops.tracing, n.ops.current = n.record.tracing, func() (record.ID, record.SpanID, bool) { return n.agent.Operation() }
+	n.peers.ops = &n.ops
 	options := n.agentOptions(local, pg, cached, id)
 	call, err := newClient(local, n.log)
 	if err != nil {
@@ -154,12 +159,13 @@ func (n *node) wire(local *config.Local) error {
 	n.peers.client.Store(call)
 	options.Peers = &n.peers
 	n.agent = agent.New(options)
+	n.running.Store(n.agent)
 	n.rest = rest.New(rest.Options{
 		Settings: restSettings(local, n.log),
 		Backend:  &backend{Agent: n.agent, reload: n.reload}, Logger: n.log,
 		Metrics: observability.Metrics(n.snapshot, n.phases, rest.Collector(n.agent.Status)),
 		Records: n.record.records(n.peers.client.Load), Observe: n.phases.REST,
-		Explain: n.explain,
+		Explain: n.explain, Tracer: n.record.tracing.ProviderOrNil(),
 	})
 	return nil
 }
@@ -171,7 +177,7 @@ func (n *node) agentOptions(local *config.Local, pg config.Postgres, cached *clu
 		Settings:    func(o *cluster.Object) (cluster.Settings, []string) { return n.local.Load().Settings(o) },
 		Interrupted: n.dir.bootstrapping(), Bootstrapping: n.dir.setBootstrapping,
 		CachedConfig: cached, SaveConfig: n.saveDynamic,
-		Store: timedStore{n.store, n.phases}, Postgres: timedPostgres{n.postgres, n.phases}, Pinger: n.postgres.NewPinger(), Logger: n.log,
+		Store: timedStore{n.store, n.phases, &n.ops}, Postgres: timedPostgres{n.postgres, n.phases, &n.ops}, Pinger: n.postgres.NewPinger(), Logger: n.log,
 		Turned: n.manager.turned,
 	}
 	o.Recorder, o.Former, o.Evidence = n.record, n.record.former, func() agent.Evidence { return agent.Evidence{Full: postgres.FullDirectory(pg.DataDir)} }
@@ -241,6 +247,7 @@ func (n *node) live(ctx context.Context) error {
 	}
 	n.record.close()
 	n.log.Info("stopped")
+	n.closeLog()
 	return err
 }
 

@@ -13,22 +13,28 @@ import (
 // timedStore measures the operations that a change of leaders waits for.
 type timedStore struct {
 	*zkdcs.Store
-	m *observability.Phases
+	m   *observability.Phases
+	ops *operations
 }
 
 // timed measures one operation.
 func (s timedStore) timed(operation string, f func() error) error {
 	begin := time.Now()
 	err := f()
-	s.m.Store(operation, time.Since(begin), err)
+	s.told(operation, begin, err)
 	return err
+}
+
+func (s timedStore) told(operation string, begin time.Time, err error) {
+	s.m.Store(operation, time.Since(begin), err)
+	s.ops.called("zookeeper", operation, begin, err)
 }
 
 // Load measures reading the view; most reads are from memory.
 func (s timedStore) Load(ctx context.Context) (*cluster.Cluster, error) {
 	begin := time.Now()
 	c, err := s.Store.Load(ctx)
-	s.m.Store("load", time.Since(begin), err)
+	s.told("load", begin, err)
 	return c, err
 }
 
@@ -36,7 +42,7 @@ func (s timedStore) Load(ctx context.Context) (*cluster.Cluster, error) {
 func (s timedStore) Acquire(ctx context.Context, view *cluster.Cluster) (bool, error) {
 	begin := time.Now()
 	won, err := s.Store.Acquire(ctx, view)
-	s.m.Store("acquire", time.Since(begin), err)
+	s.told("acquire", begin, err)
 	return won, err
 }
 
@@ -63,26 +69,34 @@ func (s timedStore) SetHistory(ctx context.Context, h cluster.History) error {
 // timedPostgres measures what the loop and a promotion wait for.
 type timedPostgres struct {
 	*postgres.Server
-	m *observability.Phases
+	m   *observability.Phases
+	ops *operations
 }
 
 // took measures one call, which began then.
-func (p timedPostgres) took(call string, begin time.Time) { p.m.Postgres(call, time.Since(begin)) }
+func (p timedPostgres) took(call string, begin time.Time, err error) {
+	p.m.Postgres(call, time.Since(begin))
+	p.ops.called("postgresql", call, begin, err)
+}
 
 // Observe measures one look at the server, the status query included.
 func (p timedPostgres) Observe(ctx context.Context) cluster.Instance {
-	defer p.took("observe", time.Now())
+	defer p.took("observe", time.Now(), nil)
 	return p.Server.Observe(ctx)
 }
 
 // Checkpoint measures a checkpoint.
 func (p timedPostgres) Checkpoint(ctx context.Context) error {
-	defer p.took("checkpoint", time.Now())
-	return p.Server.Checkpoint(ctx)
+	begin := time.Now()
+	err := p.Server.Checkpoint(ctx)
+	p.took("checkpoint", begin, err)
+	return err
 }
 
 // Promote measures a promotion.
 func (p timedPostgres) Promote(ctx context.Context) error {
-	defer p.took("promote", time.Now())
-	return p.Server.Promote(ctx)
+	begin := time.Now()
+	err := p.Server.Promote(ctx)
+	p.took("promote", begin, err)
+	return err
 }

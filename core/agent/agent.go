@@ -315,9 +315,6 @@ func (a *Agent) note(d decide.Decision) {
 	}
 	a.s.last = d
 	attrs := []slog.Attr{slog.String("verb", string(d.Verb)), slog.String("rule", d.Rule), slog.String("reason", d.Reason)}
-	if trace := a.story.incident(); trace != "" {
-		attrs = append(attrs, slog.String("trace_id", trace))
-	}
 	a.log.LogAttrs(context.Background(), level, "decision", attrs...)
 }
 

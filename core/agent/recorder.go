@@ -122,6 +122,7 @@ type incident struct {
 	held []record.Entry
 
 	race, write, follow *pen
+	last                *pen // the phase that was begun last
 	// acquired is when this member took the lock; 0: it did not.
 	acquired lease.Instant
 	// told is what was last noted of the decisions, so that only changes are.

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/pgregent/pgregent/core/cluster"
@@ -46,6 +47,9 @@ type story struct {
 	former     *Former
 	// last is the decision of the last round, for work beside the loop.
 	last decide.Decision
+	// trace is that of what goes on, "" or nil if nothing does: for readers
+	// that must not wait for the lock.
+	trace atomic.Pointer[string]
 }
 
 // on reports that somebody wants to know.
@@ -66,6 +70,7 @@ func (s *story) look(v decide.View, d decide.Decision) {
 		s.advance(v, d)
 	}
 	s.remember(v)
+	s.publish()
 }
 
 // remember keeps what the next round is compared with.
@@ -159,6 +164,7 @@ func (s *story) phase(name record.Phase, since lease.Instant, d decide.Decision)
 		Timeline: s.a.s.instance.Timeline, LSN: s.a.s.instance.Position(),
 	}
 	s.write(in, p.e)
+	in.last = p
 	return p
 }
 
@@ -179,6 +185,7 @@ func (s *story) during(name record.Phase) *pen {
 		Span: in.id.Span(s.a.o.Name, string(name), begin), Member: s.a.o.Name, Phase: name, Begin: begin, Rule: s.last.Rule, Reason: s.last.Reason,
 	}}
 	s.write(in, p.e)
+	in.last = p
 	return p
 }
 
@@ -236,17 +243,15 @@ func (s *story) refuse(in *incident, err error) {
 	s.in = nil
 }
 
-// incident is the identifier of what goes on; "" if nothing does.
-func (s *story) incident() string {
-	if !s.on() {
-		return ""
+// publish tells those who do not wait for the lock what goes on.
+func (s *story) publish() {
+	trace := ""
+	if s.in != nil {
+		trace = s.in.trace.String()
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.in == nil {
-		return ""
+	if old := s.trace.Load(); old == nil || *old != trace {
+		s.trace.Store(&trace)
 	}
-	return s.in.trace.String()
 }
 
 // stopping begins the incident of a leader whose agent is told to end.
@@ -265,6 +270,7 @@ func (s *story) stopping() *pen {
 	}
 	p := s.phase(record.HandOver, v.Now, decide.Decision{Rule: "shutdown", Reason: "this agent was told to end"})
 	p.e.Cause = s.in.cause
+	s.publish()
 	return p
 }
 

@@ -242,6 +242,14 @@ func (d *document) log() Log {
 	if form != "json" && form != "plain" && form != "" {
 		d.report(Warning, "log.type", form, "must be plain or json; plain is used")
 	}
+	number := func(key string, standard int64) int64 {
+		if n, ok := cluster.ParseInt(d.lookup("log." + key)); ok && n >= 0 {
+			return n
+		}
+		return standard
+	}
+	l.Dir, l.FileSize, l.FileNum = d.text("log.dir"), number("file_size", 25_000_000), int(number("file_num", 4))
+	l.Mode, l.Queue = int(number("mode", 0)), int(number("max_queue_size", 1000))
 	fields, _ := d.lookup("log.static_fields").(*cluster.Object)
 	for name, v := range fields.All() {
 		l.Fields = append(l.Fields, Parameter{name, cluster.Text(v)})

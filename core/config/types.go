@@ -146,6 +146,14 @@ type Log struct {
 	Level slog.Level
 	// JSON selects one JSON object a line instead of text.
 	JSON bool
+	// Dir is where the log file is; "": the log goes to standard error. It is
+	// rotated at FileSize bytes, FileNum old ones are kept, Mode is their
+	// permission, 0 for the umask's, and Queue lines may wait for the disk.
+	Dir      string
+	FileSize int64
+	FileNum  int
+	Mode     int
+	Queue    int
 	// Fields are added to each record.
 	Fields []Parameter
 }

@@ -35,6 +35,7 @@ func (l *Local) Validate(checks ...Check) []Finding {
 	v.programs()
 	v.dataDir()
 	v.stateDir()
+	v.logDir()
 	v.pgPass()
 	if slices.Contains(checks, PortsFree) {
 		v.ports()
@@ -109,6 +110,24 @@ func unfinished(dir string) bool {
 	dir = filepath.Clean(dir)
 	_, err := os.Stat(filepath.Join(filepath.Dir(dir), "."+filepath.Base(dir)+".incomplete"))
 	return err == nil
+}
+
+// logDir must be there: a log that begins elsewhere would not be found.
+func (v *hostChecker) logDir() {
+	const key = "log.dir"
+	dir := v.local.Log.Dir
+	if dir == "" {
+		return
+	}
+	info, err := os.Stat(dir)
+	switch {
+	case err != nil:
+		v.add(Error, key, dir, "cannot be looked at: %v; make the directory", errors.Unwrap(err))
+	case !info.IsDir():
+		v.add(Error, key, dir, "is not a directory")
+	default:
+		v.writable(key, dir, dir, "the log")
+	}
 }
 
 func (v *hostChecker) existingDataDir(key, dir string, info fs.FileInfo) {

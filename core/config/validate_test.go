@@ -56,6 +56,7 @@ func TestValidate(t *testing.T) {
 		{"a program is missing", "", func(t *testing.T, h *host) { _ = os.Remove(h.bin + "/pg_isready") }, "15/bin\": has no pg_isready; install"},
 		{"pg_rewind is not needed", "", func(t *testing.T, h *host) { _ = os.Remove(h.bin + "/pg_rewind") }, ""},
 		{"pg_rewind is needed", ", use_pg_rewind: true", func(t *testing.T, h *host) { _ = os.Remove(h.bin + "/pg_rewind") }, "has no pg_rewind"},
+		{"no log directory", "}\nlog: {dir: /no/such/dir", nil, `log.dir: "/no/such/dir": cannot be looked at: no such file or directory`},
 		{"another name", ", bin_name: {postgres: pg15}", nil, "has no pg15"},
 		{"no bin_dir", "", func(t *testing.T, h *host) { h.bin = "/no/such/15/bin" }, `postgresql.bin_dir: "/no/such/15/bin": does not exist`},
 		{"relative", "", func(t *testing.T, h *host) { h.data = "data" }, "is not an absolute path: /"},

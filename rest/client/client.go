@@ -125,7 +125,17 @@ func (c *Client) do(ctx context.Context, k call) (Reply, error) {
 	return c.send(req, maxAnswer)
 }
 
+type traceKey struct{}
+
+// WithTraceParent has the calls that ctx is for carry that W3C trace context.
+func WithTraceParent(ctx context.Context, traceParent string) context.Context {
+	return context.WithValue(ctx, traceKey{}, traceParent)
+}
+
 func (c *Client) send(req *http.Request, limit int64) (Reply, error) {
+	if tp, _ := req.Context().Value(traceKey{}).(string); tp != "" && req.Header.Get("Traceparent") == "" {
+		req.Header.Set("Traceparent", tp)
+	}
 	resp, err := c.http.Do(req)
 	if err != nil {
 		return Reply{}, fmt.Errorf("call %s: %w", req.URL.Path, explain(req.Context(), err))

@@ -2,13 +2,18 @@ package chaos
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/pgregent/pgregent/core/record"
 )
 
 // Case 5: the primary is cut off from ZooKeeper, in both directions (and, in
@@ -18,14 +23,15 @@ func TestPrimaryCutOff(t *testing.T) {
 	b := newBed(t, options{dcs: fast, hosts: true})
 	for _, c := range []struct {
 		what               string
-		ask, answer, peers bool // what does not pass
-		rare               bool // only in a nightly run
+		ask, answer, peers bool         // what does not pass
+		rare               bool         // only in a nightly run
+		cause              record.Cause // that the record has to name; "" if there is no change
 	}{
-		{"cut off from ZooKeeper", true, true, false, false},
-		{"not heard by ZooKeeper", true, false, false, true},
-		{"not answered by ZooKeeper", false, true, false, true},
-		{"cut off from its peers", false, false, true, false},
-		{"cut off from both", true, true, true, false},
+		{"cut off from ZooKeeper", true, true, false, false, record.CauseStoreCut},
+		{"not heard by ZooKeeper", true, false, false, true, record.CauseStoreCut},
+		{"not answered by ZooKeeper", false, true, false, true, record.CauseStoreCut},
+		{"cut off from its peers", false, false, true, false, ""},
+		{"cut off from both", true, true, true, false, record.CauseNetworkCut},
 	} {
 		if c.rare && !nightly() {
 			continue
@@ -57,7 +63,24 @@ func TestPrimaryCutOff(t *testing.T) {
 			continue
 		}
 		isStandby(t, b.leader)
+		b.named(c.what, c.cause)
 	}
+}
+
+// named waits until the record names the cause of the newest change.
+func (b *bed) named(what string, cause record.Cause) {
+	b.t.Helper()
+	b.Wait(30*time.Second, what+": the record names "+string(cause), func() string {
+		code, text, err := b.Leader().Call(http.MethodGet, "/failovers", "")
+		var list struct{ Failovers []record.Story }
+		if err != nil || code != http.StatusOK || json.Unmarshal([]byte(text), &list) != nil || len(list.Failovers) == 0 {
+			return fmt.Sprintf("%d %v %s", code, err, text)
+		}
+		if s := list.Failovers[0]; s.Cause != cause || s.Guess {
+			return fmt.Sprintf("it says %q (guess %v): %s", s.Cause, s.Guess, s.Reason)
+		}
+		return ""
+	})
 }
 
 // cutPeers cuts the primary off from the other nodes.

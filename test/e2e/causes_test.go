@@ -40,6 +40,7 @@ func TestTheRecordNamesTheCause(t *testing.T) {
 		{"lag", r.lag, record.Refusal, record.CauseLag},
 		{"agent stopped", r.stopAgent, record.Failover, record.CauseStopped},
 		{"zookeeper cut", r.cutStore, "", record.CauseStoreCut},
+		{"disk full", r.fillDisk, "", record.CauseDiskFull},
 		{"crash loop", func(n *lab.Node) {
 			for range 3 {
 				r.killPostmaster(n)

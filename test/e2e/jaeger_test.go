@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"strings"
 	"testing"
 	"time"
 
@@ -38,7 +39,7 @@ func TestJaegerShowsOneTrace(t *testing.T) {
 	}
 	collector, query := startJaeger(t, program)
 	l := lab.New(t, lab.Options{DCS: traceDCS, Node: func(string) string {
-		return "observability:\n  tracing: {endpoint: '" + collector + "', protocol: grpc}\n"
+		return "observability:\n  tracing: {endpoint: '" + collector + "', protocol: grpc}\n" + hooked(t)
 	}})
 	l.CreateTable()
 	r := &run{Lab: l, t: t, leader: l.Leader(), writer: l.NewWriter(1), probes: l.NewProbes()}
@@ -76,11 +77,19 @@ func TestJaegerShowsOneTrace(t *testing.T) {
 	if len(members) != 3 {
 		t.Errorf("spans of %v, want those of three members", members)
 	}
+	there, plugin := map[string]bool{}, false
+	for _, span := range got.Spans {
+		there[span.SpanID] = true
+		plugin = plugin || span.OperationName == notify
+	}
 	for _, span := range got.Spans {
 		root := span.SpanID == s.ID.Root().String()
-		if root != (len(span.References) == 0) || !root && span.References[0].SpanID != s.ID.Root().String() {
+		if root != (len(span.References) == 0) || !root && !there[span.References[0].SpanID] {
 			t.Errorf("%s is below %v", span.OperationName, span.References)
 		}
+	}
+	if !plugin {
+		t.Error("the trace has no call of a plugin")
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
@@ -24,12 +25,20 @@ func traced(t *testing.T, dcs string) (*run, *otlp.Sink) {
 		if strings.HasSuffix(name, "3") { // both must come to the same
 			protocol, url = "http/protobuf", sink.HTTP
 		}
-		return fmt.Sprintf("observability:\n  tracing: {endpoint: '%s', protocol: %s}\nplugins:\n  note: {type: exec, settings: {callback: 'true'}}\n", url, protocol)
+		return fmt.Sprintf("observability:\n  tracing: {endpoint: '%s', protocol: %s}\n", url, protocol) + hooked(t)
 	}})
 	l.CreateTable()
 	r := &run{Lab: l, t: t, leader: l.Leader(), writer: l.NewWriter(1), probes: l.NewProbes()}
 	r.settle()
 	return r, sink
+}
+
+// hooked configures a plugin that is told of events.
+func hooked(t *testing.T) string {
+	t.Helper()
+	hook := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	t.Cleanup(hook.Close)
+	return "plugins:\n  hook: {type: webhook, settings: {url: '" + hook.URL + "'}}\n"
 }
 
 // stories asks a node for all failovers, newest first, and for the newest of
@@ -142,11 +151,21 @@ func oneTrace(t *testing.T, sink *otlp.Sink, s record.Story) {
 	if root.Name != string(s.Kind) {
 		t.Errorf("the root is %+v", root)
 	}
+	phases := map[string]bool{}
+	for _, e := range s.Phases {
+		phases[e.Span.String()] = true
+	}
 	for _, span := range byID {
-		if _, below := byID[span.Parent]; span.ID != root.ID && !below {
-			t.Errorf("%s of %s is not below the root", span.Name, span.Member)
+		_, below := byID[span.Parent]
+		switch {
+		case span.ID == root.ID, span.ID == root.Parent, span.Parent == root.Parent && below:
+		case phases[span.ID] && span.Parent != root.ID:
+			t.Errorf("the phase %s of %s is not below the root", span.Name, span.Member)
+		case !below:
+			t.Errorf("%s of %s is below a span that is not there", span.Name, span.Member)
 		}
 	}
+	outsideCalls(t, byID)
 	names := map[string]bool{}
 	for _, span := range byID {
 		names[span.Name] = true
@@ -154,6 +173,20 @@ func oneTrace(t *testing.T, sink *otlp.Sink, s record.Story) {
 	for _, want := range []string{"race", "acquire", "promote", "first write", "follow", "history", notify} {
 		if !names[want] {
 			t.Errorf("no span %q; there are %v", want, names)
+		}
+	}
+}
+
+// outsideCalls checks that calls to the outside are below the phases that made them.
+func outsideCalls(t *testing.T, spans map[string]otlp.Span) {
+	t.Helper()
+	for name, above := range map[string]string{"zookeeper acquire": "acquire", "postgresql promote": "promote"} {
+		found := false
+		for _, span := range spans {
+			found = found || span.Name == name && spans[span.Parent].Name == above
+		}
+		if !found {
+			t.Errorf("no span %q is below %q", name, above)
 		}
 	}
 }
@@ -215,10 +248,20 @@ func TestASwitchoverIsOneTraceOfTheOperators(t *testing.T) {
 		}
 		return "none"
 	})
+	request := ""
 	for _, span := range sink.Spans() {
-		if span.ID == s.ID.Root().String() && span.Parent != "b7ad6b7169203331" {
-			t.Errorf("the root is below %s, not below the operator's span", span.Parent)
+		if span.ID == s.ID.Root().String() {
+			request = span.Parent
 		}
+	}
+	found := false
+	for _, span := range sink.Spans() {
+		if span.ID == request {
+			found = span.Name == "POST /switchover" && span.Parent == "b7ad6b7169203331" && span.Member == r.leader.Name
+		}
+	}
+	if !found {
+		t.Errorf("the root is below %s, which is not the request below the operator's span", request)
 	}
 }
 
