@@ -71,7 +71,7 @@ type Rule struct {
 // Decide returns the decision of the first rule that matches.
 func Decide(v View) Decision {
 	for _, g := range table {
-		if g.within != nil && !g.within(&v) {
+		if !g.scope.holds(&v) {
 			continue
 		}
 		for i := range g.rules {

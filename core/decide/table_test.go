@@ -17,12 +17,12 @@ func TestNoRuleMatchesOutsideItsGroup(t *testing.T) {
 			v.Cluster, v.StoreErr = nil, "silent"
 		}
 		for _, g := range table {
-			if g.within == nil || g.within(&v) {
+			if g.scope.holds(&v) {
 				continue
 			}
 			for _, r := range g.rules {
 				if r.When(v) {
-					t.Errorf("rule %q matches what its group leaves out", r.Name)
+					t.Errorf("rule %q matches outside of its group", r.Name)
 				}
 			}
 		}

@@ -8,7 +8,7 @@ func mutants() []mutant {
 func raceMutants() []mutant {
 	const race, request, safety = "core/decide/race.go", "core/decide/request.go", "core/decide/safety.go"
 	return []mutant{
-		{"race: the lag limit is not checked", race, "v.Instance.Position()+v.Settings.MaximumLagOnFailover < v.Cluster.Status.Optime", "false"},
+		{"race: the lag limit is not checked", race, "v.shared()+v.Settings.MaximumLagOnFailover < v.Cluster.Status.Optime", "false"},
 		{"race: a peer that is ahead is not waited for", race, "case p.Position > mine:", "case false:"},
 		{"race: a running primary elsewhere is overlooked", race, "case p.Reachable && p.Primary:\n\t\t\treturn", "case false:\n\t\t\treturn"},
 		{"race: a newer timeline elsewhere is overlooked", race, "case p.Timeline > v.Instance.Timeline:", "case false:"},
@@ -49,6 +49,7 @@ func leaseMutants() []mutant {
 		{"lease: the deadline ignores the relay of touches", lease, "relay := l.Tick/2 + l.Interval + max(l.Gap, leastGap)", "relay := time.Duration(0)"},
 		{"lease: a clock that is slow by a percent is not allowed for", lease, "(1 - clockRate)", "1"},
 		{"lease: no time is left to stop in order", lease, "return max(l.Hard().Add(-StopBudget(l.Timeout)), l.Sent)", "return l.Hard()"},
+		{"agent: the guard sleeps on", guard, "case a.onGuard <- struct{}{}:", "case <-a.onGuard:"},
 		{"agent: the guard never kills", guard, "return g.hard != 0 && now >= g.hard && now >= g.notBefore", "return false"},
 	}
 }

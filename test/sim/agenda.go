@@ -68,6 +68,18 @@ func (w *world) catchUp() bool {
 	return !w.ended
 }
 
+// end lets nothing happen any more. w.mu is held.
+func (w *world) end() {
+	w.ended = true
+	w.agenda.timer.Reset(0)
+}
+
+// finish ends a world in which no agent runs.
+func (w *world) finish() {
+	w.locked(w.end)
+	<-w.agenda.over
+}
+
 func (g *agenda) push(e entry) {
 	g.due = append(g.due, e)
 	i := len(g.due) - 1

@@ -424,7 +424,9 @@ func (c *client) bound(ctx context.Context) (context.Context, context.CancelFunc
 	if _, ok := ctx.Deadline(); ok {
 		return ctx, func() {}
 	}
-	return context.WithTimeout(ctx, c.retry)
+	var limit time.Duration
+	c.w.locked(func() { limit = c.retry })
+	return context.WithTimeout(ctx, limit)
 }
 
 // DropSession ends the present session and begins another.

@@ -38,9 +38,9 @@ func onModel(t *testing.T, run func(*testing.T, *world)) {
 		}
 		s.LostAnswers = 0
 		w := newWorld(s)
+		defer w.finish()
 		w.zk.lag = [servers]time.Duration{} // one server, which is not behind itself
 		run(t, w)
-		w.locked(func() { w.ended = true })
 	})
 }
 

@@ -27,7 +27,11 @@
 // pause; two agents of one name.
 //
 // Concurrency: everything of the models is guarded by the world's mutex, which
-// is never held while virtual time passes. A seed reproduces as long as no two
-// events fall on the same instant; latencies are drawn so that they hardly
-// ever do, and a worker has one processor.
+// is never held while virtual time passes. What the world does later by itself
+// is on one agenda, in order. A seed reproduces as long as no two goroutines are
+// due at the same instant: latencies are drawn so that they seldom are, and a
+// worker has one processor. Where they are, as after a freeze, or when a
+// connection is given up just as the next renewal is due, the Go runtime orders
+// them by chance; then the story of a seed can take another turn. With -sums the
+// test prints a hash of each transcript, to compare two builds.
 package sim

@@ -1,6 +1,8 @@
 package sim
 
 import (
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/pgregent/pgregent/core/cluster"
@@ -113,11 +115,10 @@ func (e *ensemble) snapshot() *cluster.Cluster {
 	if len(e.members) > 0 {
 		c.Members = make([]cluster.Member, 0, len(e.members))
 	}
-	for _, n := range e.w.nodes { // by name
-		if m := e.members[n.name]; m != nil {
-			c.Members = append(c.Members, *m)
-		}
+	for _, m := range e.members {
+		c.Members = append(c.Members, *m)
 	}
+	slices.SortFunc(c.Members, func(a, b cluster.Member) int { return strings.Compare(a.Name, b.Name) })
 	return &c
 }
 

@@ -23,8 +23,8 @@ func TestPostgresContract(t *testing.T) {
 				}
 				s.Nodes = 0
 				w := newWorld(s)
+				defer w.finish()
 				c.Run(t, func(member string) contract.Server { return openServer(w, member) })
-				w.locked(func() { w.ended = true })
 			})
 		})
 	}

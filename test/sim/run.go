@@ -98,7 +98,6 @@ func Run(t *testing.T, s Setup) Result {
 		w := newWorld(s)
 		running.Store(w)
 		w.locked(w.keepWriting)
-		go w.runAgenda()
 		w.story()
 		w.shutDown()
 		w.locked(func() { r = Result{Broken: w.broken, Leaders: w.reign.count, Writes: w.writer.total} })
@@ -128,6 +127,7 @@ func newWorld(s Setup) *world {
 	for i := range s.Nodes {
 		w.nodes = append(w.nodes, newNode(w, i))
 	}
+	go w.runAgenda()
 	return w
 }
 
@@ -197,8 +197,7 @@ func (w *world) rest() {
 func (w *world) shutDown() {
 	var wait []chan struct{}
 	w.locked(func() {
-		w.ended = true
-		w.agenda.timer.Reset(0)
+		w.end()
 		for _, n := range w.nodes {
 			n.suspended = false
 			if n.proc != nil {

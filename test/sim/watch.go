@@ -41,7 +41,9 @@ func (c *client) runWatch(ctx context.Context) {
 		})
 		notify(c.changed)
 		for alive := true; alive; {
-			t := time.NewTimer(c.asked / 3)
+			var pause time.Duration
+			c.w.locked(func() { pause = c.asked / 3 })
+			t := time.NewTimer(pause)
 			select {
 			case <-t.C:
 			case <-k.gone:
