@@ -11,6 +11,7 @@ import (
 func maintenanceFaults() []fault {
 	return []fault{
 		restoreFault(),
+		twinFault(),
 		{"maintenance mode", 4, func(w *world, _ *node, _ dice) func() {
 			if w.zk.paused() {
 				return nil

@@ -199,7 +199,7 @@ func (w *world) shutDown() {
 	w.locked(func() {
 		w.ended = true
 		w.agenda.timer.Reset(0)
-		for _, n := range w.nodes {
+		for _, n := range append(w.nodes[:len(w.nodes):len(w.nodes)], w.allTwins...) {
 			n.suspended = false
 			if n.proc != nil {
 				n.proc.kill()
