@@ -113,10 +113,11 @@ type process struct {
 	frozen chan struct{} // closed when it goes on; nil: it runs
 	// stopping means that it was asked to end.
 	stopping bool
-	// paused means that the newest configuration that it has read says so;
-	// thawed is when it last went on after it had stood still.
-	paused bool
-	thawed time.Duration
+	// paused means that the newest configuration that it has read says so,
+	// resumes is how often it has learned that a pause is over, and thawed is when it last went on after it had stood still.
+	paused  bool
+	resumes int
+	thawed  time.Duration
 }
 
 // gate holds a frozen process up. It reports false to a dead one, which must
