@@ -54,7 +54,8 @@ cp -a ` + backup + `/. "$D"
 			strings.Contains(log, "method=own") || strings.Contains(log, "method=basebackup") {
 			t.Errorf("%s was not made by its method:\n%s", c.name, log)
 		}
-		first.MustExec(fmt.Sprintf("INSERT INTO seen VALUES (%d); SELECT pg_switch_wal()", len(c.name)))
+		first.MustExec(fmt.Sprintf("INSERT INTO seen VALUES (%d)", len(c.name)))
+		first.MustExec("SELECT pg_switch_wal()") // after the commit, so that it is archived
 		arrives(dr, 1)
 		arrives(dr, len(c.name))
 	}

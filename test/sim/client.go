@@ -131,7 +131,7 @@ func (c *client) dial(ctx context.Context, attach func(k *conn) bool) *conn {
 	var k *conn
 	var takes, pause time.Duration
 	c.w.locked(func() {
-		k = newConn(c.w, c.name, c.dice, c.dice.IntN(servers), replyLimit(c.timeout()))
+		k = newConn(c.w, c.p.n.host, c.dice, c.dice.IntN(servers), replyLimit(c.timeout()))
 		takes = k.hop() + k.hop()
 		switch {
 		case !k.outward() || !k.inward() || c.w.now() < c.w.zk.stalled:

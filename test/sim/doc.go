@@ -22,9 +22,17 @@
 // servers may accept writes for a while, and what is confirmed by the one
 // without the lock does not count. A standby that was promoted by hand has the
 // newest timeline, so it may win the next election, and what was confirmed
-// after it left the others is lost: that is excused too. Left out: an ensemble
-// that is restored to an older state; a leader znode that is overwritten;
-// pause; two agents of one name.
+// after it left the others is lost: that is excused too. They pause the cluster:
+// from when an agent has read that until its fence has a deadline again, nobody
+// stops its server, and what it confirms beside another's lock does not count.
+// They restore the ensemble to an older state, in pause, and resume when the
+// leader has written its keys; if nobody leads by then, what the old keys lose
+// is excused. They start a second agent of a member's name, with an empty data
+// directory. Left out: a leader znode that is overwritten; a restore without
+// pause; a second agent with data.
+//
+// In failsafe mode whoever accepts writes without the lock must have a promise
+// under every name in the failsafe key, as it is on the disks.
 //
 // Concurrency: everything of the models is guarded by the world's mutex, which
 // is never held while virtual time passes. What the world does later by itself

@@ -235,7 +235,7 @@ func (e *ensemble) elect(takes time.Duration) {
 	e.leader = (e.leader + 1 + e.dice.IntN(servers-1)) % servers
 	e.electing = max(e.electing, e.w.now()+takes)
 	e.zxid = (e.zxid>>32 + 1) << 32
-	for _, n := range e.w.nodes {
+	for _, n := range e.w.hosts() {
 		if n.proc != nil {
 			n.proc.store.dropAll()
 		}
@@ -269,7 +269,7 @@ func (e *ensemble) rejoin(server int) {
 }
 
 func (e *ensemble) dropClients(server int) {
-	for _, n := range e.w.nodes {
+	for _, n := range e.w.hosts() {
 		if n.proc != nil {
 			n.proc.store.dropFrom(server)
 		}

@@ -11,6 +11,7 @@ import (
 func maintenanceFaults() []fault {
 	return []fault{
 		restoreFault(),
+		twinFault(),
 		{"maintenance mode", 4, func(w *world, _ *node, _ dice) func() {
 			if w.zk.paused() {
 				return nil
@@ -61,9 +62,13 @@ func (c *client) reads(view *cluster.Cluster) {
 		p.n.lax = true
 		return
 	}
+	if was {
+		p.resumes++
+	}
+	of := p.resumes
 	if p.n.lax = p.n.lax && p.n.pg.open() && !p.fenced(); was && p.n.lax {
 		c.w.after(resumeBound, func() {
-			if p.n.lax && p.n.proc == p && !p.paused && p.frozen == nil && p.thawed+resumeBound < c.w.now() {
+			if p.n.lax && p.n.proc == p && !p.paused && p.resumes == of && p.frozen == nil && p.thawed+resumeBound < c.w.now() {
 				c.w.violated("I1: %s has learned %v ago that the pause is over, and nobody would stop its PostgreSQL", p.n.name, resumeBound)
 			}
 		})

@@ -15,7 +15,8 @@ import (
 // node is one host. It is guarded by world.mu.
 type node struct {
 	w    *world
-	name string
+	name string // the member's
+	host string // the same, but for a twin
 	dice dice
 	// drift is the rate error of its clock, offset what it starts from.
 	drift  float64
@@ -58,7 +59,8 @@ type node struct {
 const clockRate = 0.015
 
 func newNode(w *world, i int) *node {
-	n := &node{w: w, name: "n" + strconv.Itoa(i), on: true}
+	name := "n" + strconv.Itoa(i)
+	n := &node{w: w, name: name, host: name, on: true}
 	n.dice = w.dice("node " + n.name)
 	n.drift = (n.dice.Float64()*2 - 1) * clockRate
 	n.offset = time.Hour * time.Duration(i+1)
@@ -111,10 +113,11 @@ type process struct {
 	frozen chan struct{} // closed when it goes on; nil: it runs
 	// stopping means that it was asked to end.
 	stopping bool
-	// paused means that the newest configuration that it has read says so;
-	// thawed is when it last went on after it had stood still.
-	paused bool
-	thawed time.Duration
+	// paused means that the newest configuration that it has read says so,
+	// resumes is how often it has learned that a pause is over, and thawed is when it last went on after it had stood still.
+	paused  bool
+	resumes int
+	thawed  time.Duration
 }
 
 // gate holds a frozen process up. It reports false to a dead one, which must
@@ -154,7 +157,7 @@ func (n *node) start() {
 		return
 	}
 	n.lives++
-	p := &process{n: n, id: n.name + "#" + strconv.Itoa(n.lives), died: make(chan struct{}), done: make(chan struct{})}
+	p := &process{n: n, id: n.host + "#" + strconv.Itoa(n.lives), died: make(chan struct{}), done: make(chan struct{})}
 	p.log = slog.New(&logHandler{p: p})
 	if n.suspended {
 		p.frozen = make(chan struct{})
@@ -181,8 +184,8 @@ func (n *node) start() {
 	interrupted := n.disk.bootstrapping
 	go p.live(agent.Options{
 		Name: n.name, Scope: "sim", InstanceID: p.id,
-		ConnURL: "postgres://" + n.name + ":5432/postgres", APIURL: "http://" + n.name + ":8008/patroni",
-		BootstrapConfig: n.w.setup.Config, Settings: cluster.ParseSettings,
+		ConnURL: "postgres://" + n.host + ":5432/postgres", APIURL: "http://" + n.host + ":8008/patroni",
+		BootstrapConfig: n.bootstrapConfig(), Settings: cluster.ParseSettings,
 		Interrupted: interrupted, Bootstrapping: p.setBootstrapping,
 		CachedConfig: cached, SaveConfig: p.saveConfig,
 		CachedMembers: n.disk.members, SaveMembers: p.saveMembers,

@@ -21,10 +21,10 @@ const peerLimit = time.Second
 
 var errNoAnswer = errors.New("no answer within 1s")
 
-// visit runs f on the agent of the node with that name, as a REST request
+// visit runs f on the agent at that address, as a REST request
 // from p. f runs in the other process; nothing of it is used after an error.
-func (o *peers) visit(ctx context.Context, name string, f func(context.Context, *agent.Agent)) error {
-	w, from := o.p.n.w, o.p.n.name
+func (o *peers) visit(ctx context.Context, host string, f func(context.Context, *agent.Agent)) error {
+	w, from := o.p.n.w, o.p.n.host
 	ctx, cancel := context.WithTimeout(ctx, peerLimit)
 	defer cancel()
 	var there, back time.Duration
@@ -32,8 +32,8 @@ func (o *peers) visit(ctx context.Context, name string, f func(context.Context, 
 	refused, silent := false, false
 	w.locked(func() {
 		there, back = o.p.n.dice.between(300*time.Microsecond, 4*time.Millisecond), o.p.n.dice.between(300*time.Microsecond, 4*time.Millisecond)
-		n := w.node(name)
-		silent = !w.net.both(toREST, from, name) || !n.on
+		n := w.at(host)
+		silent = n == nil || !w.net.both(toREST, from, host) || !n.on
 		if !silent {
 			if target = n.proc; target == nil || target.agent == nil {
 				refused = true
@@ -72,7 +72,7 @@ func (o *peers) visit(ctx context.Context, name string, f func(context.Context, 
 		return errNoAnswer
 	}
 	through := false
-	w.locked(func() { through = w.net.both(toREST, from, name) })
+	w.locked(func() { through = w.net.both(toREST, from, host) })
 	if !through {
 		rest(ctx, peerLimit)
 		return errNoAnswer
@@ -108,7 +108,7 @@ func (o *peers) Ask(ctx context.Context, members []cluster.Member) []agent.PeerA
 	each(names, func(i int, name string) {
 		var a agent.PeerAnswer
 		got := make(chan agent.PeerAnswer, 1)
-		err := o.visit(ctx, name, func(ctx context.Context, to *agent.Agent) { got <- answerOf(to.Fresh(ctx)) })
+		err := o.visit(ctx, hostOf(members[i].Data.APIURL), func(ctx context.Context, to *agent.Agent) { got <- answerOf(to.Fresh(ctx)) })
 		if err == nil {
 			a = <-got
 		} else {
@@ -156,7 +156,7 @@ func (o *peers) Failsafe(ctx context.Context, members map[string]string, call ag
 	each(names, func(i int, name string) {
 		var a agent.FailsafeAnswer
 		got := make(chan agent.FailsafeAnswer, 1)
-		err := o.visit(ctx, name, func(ctx context.Context, to *agent.Agent) {
+		err := o.visit(ctx, hostOf(members[name]), func(ctx context.Context, to *agent.Agent) {
 			grant, err := to.Failsafe(ctx, call)
 			b := agent.FailsafeAnswer{Accepted: err == nil, For: grant.For}
 			if err != nil {

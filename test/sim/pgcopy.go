@@ -24,8 +24,8 @@ func (o *pgPort) Clone(ctx context.Context, up cluster.Upstream) error {
 	var err error
 	gen := 0
 	if dead := o.do(func() {
-		if pg.running {
-			err = errors.New("PostgreSQL runs")
+		if pg.running || pg.barren {
+			err = errors.New("PostgreSQL runs, or its disk does not")
 			return
 		}
 		from, cannot := pg.reach(up)

@@ -16,6 +16,7 @@ type postgres struct {
 
 	// Files.
 	empty    bool
+	barren   bool // and nothing can be made there
 	systemID string
 	at       place // end of the log
 	signal   bool  // standby.signal

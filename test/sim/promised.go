@@ -3,6 +3,7 @@ package sim
 import (
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/pgregent/pgregent/core/decide"
 )
@@ -14,15 +15,29 @@ import (
 // be, or whose promise is over; "" if there is none.
 func (w *world) unpromised(n *node) string {
 	for _, name := range slices.Sorted(maps.Keys(w.zk.listed)) {
-		o := w.node(name)
-		if o == nil || o == n {
-			continue
-		}
-		if p := o.disk.promise; p.To != n.name || !o.clock().Before(p.Until) {
+		if name != n.name && !slices.ContainsFunc(w.named(name), func(o *node) bool {
+			p := o.disk.promise
+			return p.To == n.name && o.clock().Before(p.Until)
+		}) {
 			return name
 		}
 	}
 	return ""
+}
+
+// named are those of whom one may race under that name: who has registered it,
+// or all who could, should it have a twin.
+func (w *world) named(name string) (list []*node) {
+	for _, n := range append(w.nodes[:len(w.nodes):len(w.nodes)], w.allTwins...) {
+		if n.name != name {
+			continue
+		}
+		if r := w.zk.registered[name]; r != nil && strings.HasPrefix(r.instance, n.host+"#") {
+			return []*node{n}
+		}
+		list = append(list, n)
+	}
+	return list
 }
 
 // unlocked says what is wrong with n's accepting writes while it does not hold

@@ -198,7 +198,7 @@ func (w *world) shutDown() {
 	var wait []chan struct{}
 	w.locked(func() {
 		w.end()
-		for _, n := range w.nodes {
+		for _, n := range append(w.nodes[:len(w.nodes):len(w.nodes)], w.allTwins...) {
 			n.suspended = false
 			if n.proc != nil {
 				n.proc.kill()

@@ -36,6 +36,11 @@ type world struct {
 	// rogue means that it never had the lock: somebody promoted it.
 	rogue bool
 	pids  int
+	// twin is a host with a second agent of a member's name, nil if there is
+	// none; allTwins are those that there were.
+	twin     *node
+	twins    int
+	allTwins []*node
 	// restoring means that an operator has a backup of the ensemble, underWay
 	// that it is about to be restored, and blind that the next leader is elected
 	// by keys that are too old. healed means that no more faults begin.
