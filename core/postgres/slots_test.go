@@ -58,6 +58,8 @@ func one(t testing.TB, s *Server, query string) string {
 func TestPhysicalSlots(t *testing.T) {
 	p := startPrimary(t, "a")
 	s := startStandby(t, p, "b")
+	run(t, p, "CREATE TABLE before ()")
+	caughtUp(t, p, s) // so it streams, through its slot
 	have := changeSlots(t, p)
 	if b := have["b"]; len(have) != 1 || b.Type != cluster.PhysicalSlot || !b.Active || b.RestartLSN == 0 || b.Lost || b.HoldsRows() {
 		t.Errorf("got %+v", have)
