@@ -76,6 +76,12 @@ func TestARequiredWatchdogMustBeArmed(t *testing.T) {
 			return ""
 		})
 	}
+	l.Wait(20*time.Second, "the watchdog to be armed", func() string {
+		if !strings.Contains(second.Log(), "watchdog is active") {
+			return "it is not"
+		}
+		return ""
+	})
 	reload("'off'", "watchdog is stopped")
 	reload("automatic", "watchdog is active")
 	reload("required", "configuration reloaded")
