@@ -129,7 +129,7 @@ fmt: ## format all Go files
 
 # Each fuzz target of these packages runs for FUZZTIME.
 FUZZTIME ?= 30s
-FUZZED    = ./core/config ./core/postgres ./core/cluster ./zkdcs/zkwire ./rest ./rest/health ./rest/client
+FUZZED    = ./core/config ./core/postgres ./core/cluster ./zkdcs/zkwire ./rest ./rest/health ./rest/client ./rest/certs
 fuzz: ## feed random bytes to every parser, FUZZTIME each
 	@for p in $(FUZZED); do \
 		for t in $$($(GO) test -list '^Fuzz' $$p | grep '^Fuzz'); do \

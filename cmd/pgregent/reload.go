@@ -34,6 +34,7 @@ func (n *node) reload() {
 	ctx, cancel := context.WithTimeout(context.Background(), closeLimit)
 	defer cancel()
 	n.reloadREST(ctx, local)
+	n.reloadWatchdog(local.Watchdog)
 	pg, _ := local.Postgres(nil)
 	conn, proxy := addresses(pg)
 	if err := n.agent.Readdress(ctx, conn, proxy); err != nil {

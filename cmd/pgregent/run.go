@@ -54,6 +54,7 @@ type node struct {
 	record   *recording
 	phases   *observability.Phases
 	manager  *serviceManager
+	watchdog watchdogDevice
 	peers    peers
 	ops      operations
 }
@@ -160,6 +161,7 @@ func (n *node) wire(local *config.Local) error {
 	options.Peers = &n.peers
 	n.agent = agent.New(options)
 	n.running.Store(n.agent)
+	n.useWatchdog(local.Watchdog)
 	n.rest = rest.New(rest.Options{
 		Settings: restSettings(local, n.log),
 		Backend:  &backend{Agent: n.agent, reload: n.reload}, Logger: n.log,
@@ -182,7 +184,8 @@ func (n *node) agentOptions(local *config.Local, pg config.Postgres, cached *clu
 	}
 	o.Recorder, o.Former, o.Evidence = n.record, n.record.former, func() agent.Evidence { return agent.Evidence{Full: postgres.FullDirectory(pg.DataDir)} }
 	settings, _ := local.Settings(cached)
-	o.Watchdog, o.WatchdogRequired = newWatchdog(local.Watchdog, n.log), local.Watchdog.Mode == config.WatchdogRequired
+	n.watchdog = newWatchdog(local.Watchdog, n.log)
+	o.Watchdog = n.watchdog
 	o.Promised, o.SavePromise = n.dir.loadPromise(lease.Now(), settings.TTL), n.dir.savePromise
 	o.CachedMembers, o.SaveMembers = n.dir.loadMembers(), n.saveMembers
 	o.Site, o.PrePromote, o.Reloads = n.host, n.postgres.PrePromote, n.postgres.Reloads

@@ -41,11 +41,52 @@ type watcher struct {
 	a *Agent
 	// failed is why a primary has no watchdog; nil: it has, or none is needed.
 	failed atomic.Pointer[string]
+	use    atomic.Int32 // a watchdogUse
 
 	// Owned by run:
 	fedFor  lease.Instant // the proof for which the device was last fed
 	timing  WatchdogTiming
 	retryAt lease.Instant
+}
+
+// watchdogUse is what SetWatchdog has said last.
+type watchdogUse int32
+
+const (
+	watchdogAsStarted watchdogUse = iota // nothing: as Options say
+	watchdogOff
+	watchdogAutomatic
+	watchdogRequired
+)
+
+// SetWatchdog changes, while the agent runs, whether the watchdog is used and
+// whether this node leads without.
+func (a *Agent) SetWatchdog(used, required bool) {
+	use := watchdogOff
+	switch {
+	case used && required:
+		use = watchdogRequired
+	case used:
+		use = watchdogAutomatic
+	}
+	a.watcher.use.Store(int32(use))
+	a.Wake()
+}
+
+// dog is the watchdog in use, nil if there is none.
+func (a *Agent) dog() Watchdog {
+	if a.o.Watchdog == nil || watchdogUse(a.watcher.use.Load()) == watchdogOff {
+		return nil
+	}
+	return a.o.Watchdog
+}
+
+// needsDog reports that this node does not lead without the watchdog.
+func (a *Agent) needsDog() bool {
+	if use := watchdogUse(a.watcher.use.Load()); use != watchdogAsStarted {
+		return use == watchdogRequired
+	}
+	return a.o.WatchdogRequired
 }
 
 func (w *watcher) run(ctx context.Context) {
@@ -69,7 +110,7 @@ func (w *watcher) run(ctx context.Context) {
 // written any more.
 func (w *watcher) step(now lease.Instant) {
 	dog := w.a.o.Watchdog
-	if guarded := w.a.writable.Load() && !w.a.paused.Load(); !guarded {
+	if guarded := w.a.writable.Load() && !w.a.paused.Load() && w.a.dog() != nil; !guarded {
 		w.fedFor, w.retryAt = 0, 0
 		w.failed.Store(nil)
 		if dog.Active() && w.a.observed.Load() {
@@ -100,7 +141,7 @@ func (w *watcher) activate(now, proven lease.Instant, timing WatchdogTiming) {
 		text := err.Error()
 		w.retryAt = now.Add(watchdogAgain)
 		w.failed.Store(&text)
-		if w.a.o.WatchdogRequired {
+		if w.a.needsDog() {
 			w.a.Wake()
 		}
 		return
@@ -115,7 +156,7 @@ func (w *watcher) note(err error) {
 		return
 	}
 	level := slog.LevelInfo // one that may be missing is nothing to worry about
-	if w.a.o.WatchdogRequired {
+	if w.a.needsDog() {
 		level = slog.LevelWarn
 	}
 	w.a.log.Log(context.Background(), level, "watchdog", "err", err)
@@ -133,7 +174,8 @@ func (a *Agent) watchdogTiming(l lease.Lease) WatchdogTiming {
 
 // watchdogErr is why this node must not lead; "" if it may.
 func (a *Agent) watchdogErr() string {
-	if a.o.Watchdog == nil || !a.o.WatchdogRequired {
+	dog := a.dog()
+	if dog == nil || !a.needsDog() {
 		return ""
 	}
 	if a.writable.Load() { // what counts is whether it was armed
@@ -142,7 +184,7 @@ func (a *Agent) watchdogErr() string {
 		}
 		return ""
 	}
-	if err := a.o.Watchdog.Check(a.watchdogTiming(a.o.Store.Lease())); err != nil {
+	if err := dog.Check(a.watchdogTiming(a.o.Store.Lease())); err != nil {
 		return err.Error()
 	}
 	return ""
@@ -154,12 +196,13 @@ func (a *Agent) arm() error {
 	if err := a.armFence(); err != nil {
 		return err
 	}
-	if a.o.Watchdog == nil {
+	dog := a.dog()
+	if dog == nil {
 		return nil
 	}
 	a.setWritable(true) // so that the watcher does not disable what follows
-	err := a.o.Watchdog.Activate(a.watchdogTiming(a.o.Store.Lease()))
-	if err != nil && a.o.WatchdogRequired {
+	err := dog.Activate(a.watchdogTiming(a.o.Store.Lease()))
+	if err != nil && a.needsDog() {
 		return fmt.Errorf("becoming primary needs the watchdog: %w", err)
 	}
 	if err != nil {

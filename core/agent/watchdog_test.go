@@ -72,6 +72,15 @@ func TestWatchdogIsFedByProofsOnly(t *testing.T) {
 	step("pause goes on")
 	a.paused.Store(false)
 	step("resumed", "feed")
+	a.SetWatchdog(false, false)
+	step("turned off", "disable")
+	step("off goes on")
+	if dog.err = errors.New("no such device"); a.watchdogErr() != "" || a.arm() != nil {
+		t.Error("a watchdog that is off stands in the way")
+	}
+	dog.err = nil
+	a.SetWatchdog(true, true)
+	step("turned on", "feed")
 	a.writable.Store(false)
 	step("demoted", "disable")
 }

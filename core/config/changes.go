@@ -94,7 +94,7 @@ func lastDot(path string) int {
 func (l *Local) WithFixed(running *Local) *Local {
 	c := *l
 	c.Scope, c.Name, c.Namespace, c.StateDir = running.Scope, running.Name, running.Namespace, running.StateDir
-	c.ZooKeeper, c.Fence, c.Watchdog = running.ZooKeeper, running.Fence, running.Watchdog
+	c.ZooKeeper, c.Fence = running.ZooKeeper, running.Fence
 	c.Tracing, c.Plugins = running.Tracing, running.Plugins
 	c.path, c.home = running.path, running.home
 	c.postgresql = l.postgresql.Clone()

@@ -42,7 +42,7 @@ func FuzzVariable(f *testing.F) {
 	f.Add("{a: b")
 	f.Add("a]: [b")
 	f.Fuzz(func(t *testing.T, s string) {
-		for _, name := range []string{"PATRONI_ZOOKEEPER_HOSTS", "PATRONI_ZOOKEEPER_AUTH_DATA", "PATRONI_LOG_FORMAT", "PATRONI_LOG_MODE", "PATRONI_CTL_INSECURE", "PGREGENT_POSTGRESQL_BASEBACKUP"} {
+		for _, name := range []string{"PATRONI_ZOOKEEPER_HOSTS", "PATRONI_ZOOKEEPER_AUTH_DATA", "PATRONI_ZOOKEEPER_SET_ACLS", "PATRONI_LOG_FORMAT", "PATRONI_LOG_MODE", "PATRONI_CTL_INSECURE", "PGREGENT_POSTGRESQL_BASEBACKUP"} {
 			doc := newDocument("")
 			doc.overlay([]string{name + "=" + s}, name[:strings.IndexByte(name, '_')+1])
 			if doc.root.Len() > 1 {

@@ -91,10 +91,10 @@ var fenceKeys = []keyRow{
 }
 
 var watchdogKeys = []keyRow{
-	{"mode", oneOf("off automatic required").also("auto require disable disabled"), "automatic", AtAgentRestart, "Whether this node leads without a device that resets the host."},
-	{"device", is(text), "/dev/watchdog", AtAgentRestart, "The watchdog device."},
-	{"safety_margin", period(-1, unlimited, "s"), "5", AtAgentRestart, "Time between the reset of the host and the end of the ttl; -1: half the ttl."},
-	{"driver", oneOf("default testing"), "default", AtAgentRestart, "testing: the device is a FIFO."},
+	{"mode", oneOf("off automatic required").also("auto require disable disabled"), "automatic", AtReload, "Whether this node leads without a device that resets the host."},
+	{"device", is(text), "/dev/watchdog", AtReload, "The watchdog device."},
+	{"safety_margin", period(-1, unlimited, "s"), "5", AtReload, "Time between the reset of the host and the end of the ttl; -1: half the ttl."},
+	{"driver", oneOf("default testing"), "default", AtReload, "testing: the device is a FIFO."},
 }
 
 var tagKeys = []keyRow{

@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -156,4 +157,37 @@ func FuzzConfLine(f *testing.F) {
 			t.Errorf("%q is written as %s", value, quoted)
 		}
 	})
+}
+
+// FuzzHBALines: what was read of a pg_hba.conf and is written again reads the
+// same.
+func FuzzHBALines(f *testing.F) {
+	f.Add("# comment\nlocal all all trust\n\n  host all \"a b\" 10.0.0.0/8 scram-sha-256 # end\n")
+	f.Add("host all all ::1/128 reject\r\n#\n@include x")
+	f.Fuzz(func(t *testing.T, text string) {
+		lines := significant(text)
+		for _, line := range lines {
+			if line == "" || line[0] == '#' || strings.Contains(line, "\n") {
+				t.Errorf("%q has the line %q", text, line)
+			}
+		}
+		again := significant(doNotEdit + strings.Join(lines, "\n") + "\n")
+		if !slices.Equal(again, lines) {
+			t.Errorf("%q reads as %q, then as %q", text, lines, again)
+		}
+	})
+}
+
+// FuzzParseStat: no name of a process confuses what follows it.
+func FuzzParseStat(f *testing.F) {
+	f.Add([]byte("12 (a) b) S 1 12 12 0 -1 4194560 1 0 0 0 0 0 0 0 20 0 1 0 100 0 0"))
+	f.Add([]byte("12 (x"))
+	f.Fuzz(func(_ *testing.T, text []byte) { _, _ = parseStat(12, text) })
+}
+
+// FuzzParseSenders reads rows of pg_stat_replication as the server sends them.
+func FuzzParseSenders(f *testing.F) {
+	f.Add([]byte(`[{"usename": "r", "application_name": "a", "state": "streaming", "sync_state": "async", "sync_priority": 0}]`))
+	f.Add([]byte(`[null, {"client_addr": 1}]`))
+	f.Fuzz(func(_ *testing.T, text []byte) { _, _ = parseSenders(text) })
 }

@@ -148,11 +148,17 @@ func (i *inspector) lines(ctx context.Context, parameter, name string) ([]string
 	if err := i.db.QueryRowContext(ctx, "SELECT pg_catalog.pg_read_file($1)", path).Scan(&text); err != nil {
 		return nil, err
 	}
+	return significant(text), nil
+}
+
+// significant are the lines of pg_hba.conf or pg_ident.conf that are not empty
+// and no comments.
+func significant(text string) []string {
 	var out []string
 	for line := range strings.Lines(text) {
 		if line = strings.TrimSpace(line); line != "" && !strings.HasPrefix(line, "#") {
 			out = append(out, line)
 		}
 	}
-	return out, nil
+	return out
 }

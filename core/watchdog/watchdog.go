@@ -32,21 +32,24 @@ type Watchdog struct {
 
 // New returns a watchdog that is not active.
 func New(o Options) *Watchdog {
-	w := &Watchdog{o: o, open: openLinux}
+	return &Watchdog{o: o, open: openerOf(o)}
+}
+
+func openerOf(o Options) func(path string) (device, error) {
 	if o.Testing {
-		w.open = openFIFO
+		return openFIFO
 	}
-	return w
+	return openLinux
 }
 
 // Check reports why Activate would fail, as far as it can be known without
 // starting the device.
 func (w *Watchdog) Check(t Timing) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	if _, err := Timeout(t, w.o.SafetyMargin); err != nil {
 		return fmt.Errorf("use watchdog: %w", err)
 	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
 	if w.dev != nil {
 		return nil
 	}
@@ -64,14 +67,15 @@ func (w *Watchdog) Active() bool {
 }
 
 // Activate starts the device, or takes a changed timing over, and feeds it. A
-// device that does not take the timeout is stopped again.
+// device that does not take the timeout is stopped again, and so is one that
+// there is no timeout for any more: nobody would feed it.
 func (w *Watchdog) Activate(t Timing) error {
-	timeout, err := Timeout(t, w.o.SafetyMargin)
-	if err != nil {
-		return fmt.Errorf("activate watchdog: %w", err)
-	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	timeout, err := Timeout(t, w.o.SafetyMargin)
+	if err != nil {
+		return errors.Join(fmt.Errorf("activate watchdog: %w", err), w.disable())
+	}
 	if w.dev != nil && timeout == w.timeout {
 		return w.feed()
 	}
@@ -94,6 +98,42 @@ func (w *Watchdog) Activate(t Timing) error {
 	}
 	w.dev, w.timeout = dev, timeout
 	return w.feed()
+}
+
+// Change takes another configuration over while the device may be active. The
+// timeout of a changed margin counts from the next Activate. Another device is
+// active before the former one is stopped; if it cannot be, the former one and
+// its configuration stay.
+func (w *Watchdog) Change(o Options) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if o.Logger == nil {
+		o.Logger = w.o.Logger
+	}
+	open := openerOf(o)
+	if same := o.Device == w.o.Device && o.Testing == w.o.Testing; same || w.dev == nil {
+		w.o, w.open = o, open
+		return nil
+	}
+	dev, err := open(o.Device)
+	if err != nil {
+		return fmt.Errorf("change watchdog: %w", err)
+	}
+	granted, err := dev.setTimeout(seconds(w.timeout))
+	if err == nil && granted > seconds(w.timeout) {
+		err = fmt.Errorf("%s has set a timeout of %d s instead of %v", o.Device, granted, w.timeout)
+	}
+	if err != nil {
+		return errors.Join(fmt.Errorf("change watchdog: %w", err), stop(dev))
+	}
+	former, was := w.dev, w.o.Device
+	w.o, w.open, w.dev = o, open, dev
+	w.o.Logger.Info("watchdog is active", "device", o.Device, "timeout", w.timeout)
+	err = w.feed()
+	if !former.canStop() {
+		w.o.Logger.Error("the former watchdog cannot be stopped: this host resets", "device", was, "after", w.timeout)
+	}
+	return errors.Join(err, stop(former))
 }
 
 // Feed puts the reset off by the timeout. It does nothing when not active.
@@ -119,6 +159,11 @@ func (w *Watchdog) feed() error {
 func (w *Watchdog) Disable() error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	return w.disable()
+}
+
+// disable is Disable with mu held.
+func (w *Watchdog) disable() error {
 	if w.dev == nil {
 		return nil
 	}

@@ -153,3 +153,52 @@ func TestADeviceThatCannotBeStopped(t *testing.T) {
 		t.Errorf("a longer timeout than asked for was taken: %v", err)
 	}
 }
+
+// TestChange: another device is active before the former one stops, and one
+// that cannot be used changes nothing.
+func TestChange(t *testing.T) {
+	path, reader := pipe(t)
+	second, other := pipe(t)
+	w := newTesting(path, 5*time.Second)
+	timing := Timing{TTL: 30 * time.Second, LoopWait: 10 * time.Second}
+	check := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	heard := func(f *os.File, want string) {
+		t.Helper()
+		b := make([]byte, 1<<10)
+		n, _ := f.Read(b) // nothing is told by n
+		if got := string(b[:n]); got != want {
+			t.Errorf("the device heard %q, want %q", got, want)
+		}
+	}
+	check(w.Activate(timing))
+	heard(reader, "Ctimeout=25\n1")
+	to := func(device string, margin time.Duration) Options {
+		return Options{Device: device, Testing: true, SafetyMargin: margin}
+	}
+	check(w.Change(to(path, 10*time.Second)))
+	check(w.Activate(timing))
+	heard(reader, "Ctimeout=20\n1")
+	if err := w.Change(to(second+"-missing", 10*time.Second)); err == nil {
+		t.Error("a device that is not there is taken")
+	}
+	check(w.Activate(timing))
+	heard(reader, "1")
+	check(w.Change(to(second, 10*time.Second)))
+	heard(other, "Ctimeout=20\n1")
+	heard(reader, "V")
+	check(w.Activate(timing))
+	heard(other, "1")
+	if err := w.Activate(Timing{TTL: 15 * time.Second, LoopWait: 10 * time.Second}); err == nil || w.Active() {
+		t.Error("a timeout that is too short leaves the device active, and nobody feeds it")
+	}
+	heard(other, "V")
+	check(w.Change(to(path, 5*time.Second)))
+	check(w.Activate(timing))
+	heard(reader, "Ctimeout=25\n1")
+	check(w.Disable())
+}

@@ -53,8 +53,12 @@ func TestSpecialCharacters(t *testing.T) {
 		return ""
 	})
 	w.AwaitMore(20, 60*time.Second)
+	copies := count(crashed.Log(), "job=clone")
 	crashed.Start()
 	l.WaitHealthy(90 * time.Second)
+	if log := crashed.Log(); !strings.Contains(log, `msg="job done" job=rewind`) || count(log, "job=clone") != copies {
+		t.Errorf("%s was not rewound", crashed.Name)
+	}
 	for _, n := range l.Nodes {
 		if reason := pendingOf(n); reason.Len() > 0 {
 			t.Errorf("%s waits for a restart: %v", n.Name, reason)

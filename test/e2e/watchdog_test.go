@@ -57,11 +57,42 @@ func TestARequiredWatchdogMustBeArmed(t *testing.T) {
 		t.Fatal(err)
 	}
 	l.WaitHealthy(20 * time.Second)
+	written, err := os.ReadFile(second.Config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	reload := func(mode, message string) {
+		t.Helper()
+		seen := strings.Count(second.Log(), message)
+		text := strings.Replace(string(written), "mode: required", "mode: "+mode, 1)
+		if err := os.WriteFile(second.Config, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		second.Signal(syscall.SIGHUP)
+		l.Wait(20*time.Second, message, func() string {
+			if strings.Count(second.Log(), message) == seen {
+				return "not told"
+			}
+			return ""
+		})
+	}
+	l.Wait(20*time.Second, "the watchdog to be armed", func() string {
+		if !strings.Contains(second.Log(), "watchdog is active") {
+			return "it is not"
+		}
+		return ""
+	})
+	reload("'off'", "watchdog is stopped")
+	reload("automatic", "watchdog is active")
+	reload("required", "configuration reloaded")
+	if l.Leader() != second {
+		t.Error("the node with its watchdog gave up the lock")
+	}
 	second.Signal(syscall.SIGTERM)
 	second.WaitExit(20 * time.Second)
 	heard := make([]byte, 1<<16)
 	n, err := reader.Read(heard)
-	if text := string(heard[:n]); err != nil || !strings.HasPrefix(text, "Ctimeout=2\n1") || !strings.HasSuffix(text, "1V") {
+	if text := string(heard[:n]); err != nil || !strings.HasPrefix(text, "Ctimeout=2\n1") || !strings.HasSuffix(text, "1V") || !strings.Contains(text, "1VCtimeout=2\n1") {
 		t.Errorf("the watchdog heard %q (%v), want its timeout, keepalives and the stop", text, err)
 	}
 }
