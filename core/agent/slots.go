@@ -92,10 +92,15 @@ func (k *slotKeeper) begin(ctx context.Context, v decide.View) <-chan struct{} {
 	k.cancel.Store(&cancel)
 	done := make(chan struct{})
 	k.done = done
-	k.rounds <- func() {
+	select {
+	case k.rounds <- func() {
 		defer close(done)
 		defer cancel()
 		k.a.keeper.note("keep replication slots", k.round(ctx, v))
+	}:
+	case <-ctx.Done(): // nobody makes rounds any more
+		cancel()
+		close(done)
 	}
 	return done
 }

@@ -32,8 +32,10 @@ exec ` + lab.BinDir() + `/pg_basebackup -D "$D" -X stream -c fast -d "$C"
 cp -a ` + backup + `/. "$D"
 `
 	for _, c := range []struct{ name, section, says string }{
-		{"copied", fmt.Sprintf(`{host: 127.0.0.1, port: %d, create_replica_methods: [broken, copied]}`, first.SQLPort),
-			`msg="replica method failed" method=broken`},
+		{
+			"copied", fmt.Sprintf(`{host: 127.0.0.1, port: %d, create_replica_methods: [broken, copied]}`, first.SQLPort),
+			`msg="replica method failed" method=broken`,
+		},
 		{"tape", fmt.Sprintf(`{restore_command: 'cp %s/%%f %%p', create_replica_methods: [basebackup, copied, tape]}`, archive), ""},
 	} {
 		dir := scripts(t, map[string]string{"broken": broken, "copied": copyIt, "tape": tape, "own": broken})

@@ -10,8 +10,8 @@ import (
 // alone.
 func maintenanceFaults() []fault {
 	return []fault{
-		restoreFault(),
-		twinFault(),
+		{"ZooKeeper is restored", 3, func(w *world, _ *node, d dice) func() { return w.beginRestore(d) }},
+		{"a second agent of one name", 3, func(w *world, n *node, _ dice) func() { return w.beginTwin(n) }},
 		{"maintenance mode", 4, func(w *world, _ *node, _ dice) func() {
 			if w.zk.paused() {
 				return nil

@@ -52,31 +52,29 @@ func (e *ensemble) restore(b *backup) {
 	e.publish("config", "failover", "failsafe", "history", "initialize", "leader", "members", "status", "sync")
 }
 
-// restoreFault is an operator who restores an older state by the book: in pause,
+// beginRestore is an operator who restores an older state by the book: in pause,
 // with the ensemble down for longer than any session lasts, and with a look at
-// the keys before the cluster is resumed.
-func restoreFault() fault {
-	return fault{"ZooKeeper is restored", 3, func(w *world, _ *node, d dice) func() {
-		if w.zk.paused() || w.zk.rest.Initialize == nil || w.restoring {
-			return nil
+// the keys before the cluster is resumed. The backup is made now.
+func (w *world) beginRestore(d dice) func() {
+	if w.zk.paused() || w.zk.rest.Initialize == nil || w.restoring {
+		return nil
+	}
+	w.restoring = true
+	b := w.zk.backup()
+	down := w.setup.Settings.TTL*3/2 + d.between(3*time.Second, 20*time.Second)
+	return func() {
+		if w.restoring = !w.healed && len(w.zk.spoilt) == 0; !w.restoring {
+			return
 		}
-		w.restoring = true
-		b := w.zk.backup()
-		down := w.setup.Settings.TTL*3/2 + d.between(3*time.Second, 20*time.Second)
-		return func() {
-			if w.restoring = !w.healed && len(w.zk.spoilt) == 0; !w.restoring {
-				return
-			}
-			w.underWay = true
-			w.note("zk", "somebody pauses the cluster to restore ZooKeeper")
-			w.zk.setPause(true)
-			w.after(restorePause, func() {
-				w.zk.elect(down)
-				w.after(down-time.Millisecond, func() { w.zk.restore(b) })
-				w.after(down+restorePause, func() { w.resumeRestored(0) })
-			})
-		}
-	}}
+		w.underWay = true
+		w.note("zk", "somebody pauses the cluster to restore ZooKeeper")
+		w.zk.setPause(true)
+		w.after(restorePause, func() {
+			w.zk.elect(down)
+			w.after(down-time.Millisecond, func() { w.zk.restore(b) })
+			w.after(down+restorePause, func() { w.resumeRestored(0) })
+		})
+	}
 }
 
 const (

@@ -52,6 +52,9 @@ var keptSeeds = []struct {
 	{283, "a session that had been dropped was resumed, and held the lock for nobody"},
 	{2535, "a new agent that had resumed the lock promoted before it had read the store, and panicked"},
 	{2564, "as 2535"},
+	{602, "after a restore the epochs were lower, and the fence refused them for ever"},
+	{1420, "a standby on another branch of the cluster's timeline counted what was only its own, and was elected"},
+	{1619, "a primary that a new agent had adopted right after its promotion never made a checkpoint, and nobody could be rewound"},
 	{3648, "a bootstrap that the store refused at once was tried again without pause"},
 }
 

@@ -7,27 +7,25 @@ import (
 	"github.com/pgregent/pgregent/core/cluster"
 )
 
-// twinFault is an operator who gives another host the configuration of a
+// beginTwin is an operator who gives another host the configuration of a
 // member: an agent of the same name, with a data directory of its own that is
 // empty and stays so.
-func twinFault() fault {
-	return fault{"a second agent of one name", 3, func(w *world, n *node, _ dice) func() {
-		if w.twin != nil {
-			return nil
+func (w *world) beginTwin(n *node) func() {
+	if w.twin != nil {
+		return nil
+	}
+	w.twins++
+	t := w.newTwin(n, w.twins)
+	w.twin = t
+	w.allTwins = append(w.allTwins, t)
+	t.start()
+	return func() {
+		t.stopped = true
+		if t.proc != nil {
+			t.proc.kill()
 		}
-		w.twins++
-		t := w.newTwin(n, w.twins)
-		w.twin = t
-		w.allTwins = append(w.allTwins, t)
-		t.start()
-		return func() {
-			t.stopped = true
-			if t.proc != nil {
-				t.proc.kill()
-			}
-			w.twin = nil
-		}
-	}}
+		w.twin = nil
+	}
 }
 
 // newTwin is a host for another agent of n's name.
