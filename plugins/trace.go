@@ -24,12 +24,31 @@ func calls(provider trace.TracerProvider) stats.Handler {
 	}
 	base := "/" + proto.Base_ServiceDesc.ServiceName + "/"
 	work := "/" + strings.TrimSuffix(proto.Base_ServiceDesc.ServiceName, "Base")
-	return otelgrpc.NewClientHandler(
+	return traced{otelgrpc.NewClientHandler(
 		otelgrpc.WithTracerProvider(provider), otelgrpc.WithPropagators(propagation.TraceContext{}),
 		otelgrpc.WithFilter(func(i *stats.RPCTagInfo) bool {
 			return strings.HasPrefix(i.FullMethodName, work) && !strings.HasPrefix(i.FullMethodName, base)
 		}),
-	)
+	)}
+}
+
+// traced leaves calls alone that belong to no trace: an event of the steady
+// state, as a start, would else be a trace of its own.
+type traced struct{ stats.Handler }
+
+// TagRPC implements stats.Handler.
+func (h traced) TagRPC(ctx context.Context, i *stats.RPCTagInfo) context.Context {
+	if !trace.SpanContextFromContext(ctx).IsValid() {
+		return ctx
+	}
+	return h.Handler.TagRPC(ctx, i)
+}
+
+// HandleRPC implements stats.Handler.
+func (h traced) HandleRPC(ctx context.Context, s stats.RPCStats) {
+	if trace.SpanContextFromContext(ctx).IsValid() {
+		h.Handler.HandleRPC(ctx, s)
+	}
 }
 
 // traceParent is the span of ctx as a W3C traceparent; "" if there is none.

@@ -106,8 +106,8 @@ func TestScriptedSession(t *testing.T) {
 	t.Cleanup(func() { _ = exec.Command("tmux", "-S", s.socket, "kill-server").Run() }) // the context of the test is over
 	s.types("alias ctl='" + program + " -c " + r.Nodes[0].Config + "'; clear")
 
-	s.types("ctl status")
-	s.shows(20*time.Second, "HEALTHY", "would lead")
+	s.types("clear; until ctl status | grep -q HEALTHY; do sleep 1; done; ctl status")
+	s.shows(60*time.Second, ": HEALTHY", "would lead")
 	s.keep("status-after-bootstrap")
 	leader, next := r.Leader(), r.Standbys()[0]
 	s.types("ctl switchover")

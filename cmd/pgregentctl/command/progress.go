@@ -70,9 +70,9 @@ const barWidth = 20
 
 // bar draws how far a copy is, where the agent tells; "" if it does not.
 func bar(own *cluster.Object) string {
-	p := own.Object("progress")
-	done, ok := cluster.ParseInt(p.Get("done"))
-	total, known := cluster.ParseInt(p.Get("total"))
+	p := own.Object("build")
+	done, ok := cluster.ParseInt(p.Get("bytes_done"))
+	total, known := cluster.ParseInt(p.Get("bytes_total"))
 	if !ok {
 		return ""
 	}
