@@ -110,9 +110,12 @@ func pausedLeaderRules(paused func(View) bool) []Rule {
 	}
 }
 
-// pausedPrimary takes the free lock, unless another primary is on a newer
-// timeline: the history of that one is to go on.
+// pausedPrimary takes the free lock, unless the cluster, or another primary, is
+// on a newer timeline: that history is to go on.
 func pausedPrimary(v View) Decision {
+	if v.outdated() {
+		return wait(fmt.Sprintf("PAUSE: running as primary without the lock; my timeline %d is behind the cluster's %d", v.Instance.Timeline, v.Cluster.History.ClusterTimeline()))
+	}
 	if v.Peers == nil {
 		return Decision{Verb: AskPeers, Reason: "PAUSE: running as primary and nobody holds the lock"}
 	}

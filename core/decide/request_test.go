@@ -102,6 +102,10 @@ func requestCases() []testCase {
 		{"pause: the leader's data are of another cluster", paused(healthy), func(v *View) { v.Instance.SystemID = "1111111111" }, Release, "paused-foreign-data", "different cluster"},
 		{"pause: a primary of another cluster takes no lock", paused(healthy), func(v *View) { free(v); v.Lease, v.Instance.SystemID = lease.Lease{}, "1111111111" }, Wait, "paused", "different cluster"},
 		{"pause: a primary asks before it takes the free lock", paused(healthy), func(v *View) { free(v); v.Lease = lease.Lease{} }, AskPeers, "paused-primary", ""},
+		{"pause: a primary of an abandoned timeline leaves the lock", paused(healthy), func(v *View) {
+			free(v)
+			v.Lease, v.Cluster.History = lease.Lease{}, cluster.History{{Timeline: 1, LSN: 4000}}
+		}, Wait, "paused-primary", "behind the cluster's 2"},
 		{"pause: a primary leaves the lock to one on a newer timeline", paused(healthy), func(v *View) { free(v); v.Lease, v.Peers = lease.Lease{}, []Peer{primaryOn(2)} }, Wait, "paused-primary", "newer timeline 2"},
 		{"pause: a second primary is left alone", paused(healthy), func(v *View) { v.Lease, v.Cluster.Leader.Name = lease.Lease{}, "b" }, Wait, "paused-beside", "beside leader b"},
 		{"pause: reinitialize on request", paused(standbyOf), func(v *View) { v.Reinit = true }, Reclone, "paused-reinitialize", ""},
