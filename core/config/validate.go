@@ -37,6 +37,7 @@ func (l *Local) Validate(checks ...Check) []Finding {
 	v.stateDir()
 	v.logDir()
 	v.pgPass()
+	v.certificates()
 	if slices.Contains(checks, PortsFree) {
 		v.ports()
 	}

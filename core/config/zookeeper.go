@@ -4,6 +4,8 @@ import (
 	"crypto/fips140"
 	"crypto/sha1"
 	"encoding/base64"
+	"errors"
+	"os"
 	"slices"
 	"strings"
 
@@ -159,5 +161,24 @@ func (d *document) checkAccess(z ZooKeeper) {
 	if !slices.ContainsFunc(z.ACL, admits) {
 		d.report(Warning, "zookeeper.set_acls", nil, "no entry lets this agent itself READ, WRITE, CREATE and DELETE: "+
 			"x509 needs zookeeper.use_ssl and cert, digest the same credential in zookeeper.auth_data")
+	}
+}
+
+// certificates looks for the files of connections to ZooKeeper.
+func (v *hostChecker) certificates() {
+	t := v.local.ZooKeeper.TLS
+	if t == nil {
+		return
+	}
+	for _, f := range []struct{ key, name string }{{"cacert", t.CAFile}, {"cert", t.CertFile}, {"key", t.KeyFile}} {
+		if f.name == "" {
+			continue
+		}
+		file, err := os.Open(f.name)
+		if err != nil {
+			v.add(Error, "zookeeper."+f.key, f.name, "cannot be read: %v", errors.Unwrap(err))
+			continue
+		}
+		_ = file.Close() // opened for reading only
 	}
 }

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -56,6 +57,15 @@ zookeeper:
 	}
 	if diff := cmp.Diff(acls, l.ZooKeeper.ACL); diff != "" {
 		t.Errorf("ACL (-want +got):\n%s", diff)
+	}
+	missing := map[string]bool{}
+	for _, f := range l.Validate() {
+		if strings.Contains(f.Message, "cannot be read: no such file") {
+			missing[f.Key] = true
+		}
+	}
+	if want := map[string]bool{"zookeeper.cacert": true, "zookeeper.cert": true, "zookeeper.key": true}; !maps.Equal(missing, want) {
+		t.Errorf("the files that are missing are of %v", missing)
 	}
 	shown := string(l.Print())
 	if strings.Contains(shown, "s3cret") || !strings.Contains(shown, "digest:me:"+Mask) {
