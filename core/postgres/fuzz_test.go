@@ -24,7 +24,11 @@ func FuzzParseControlData(f *testing.F) {
 
 func FuzzParseControlHead(f *testing.F) {
 	f.Add(make([]byte, 512))
-	f.Fuzz(func(_ *testing.T, b []byte) { _ = parseControlHead(b) })
+	f.Fuzz(func(_ *testing.T, b []byte) {
+		if len(b) >= controlHeadSize {
+			_ = parseControlHead([controlHeadSize]byte(b[:controlHeadSize])).State.String()
+		}
+	})
 }
 
 func FuzzParseTimelineHistory(f *testing.F) {

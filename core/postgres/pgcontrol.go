@@ -59,7 +59,7 @@ func readControlHead(dataDir string) (controlHead, error) {
 			return controlHead{}, fmt.Errorf("read control file: %w", err)
 		}
 		if bytes.Equal(before[:], now[:]) {
-			return parseControlHead(now[:]), nil
+			return parseControlHead(now), nil
 		}
 		before = now
 	}
@@ -67,7 +67,7 @@ func readControlHead(dataDir string) (controlHead, error) {
 }
 
 // parseControlHead decodes the fields, which are in the host's byte order.
-func parseControlHead(b []byte) controlHead {
+func parseControlHead(b [controlHeadSize]byte) controlHead {
 	order := binary.NativeEndian
 	return controlHead{
 		SystemID:   strconv.FormatUint(order.Uint64(b[0:]), 10),
