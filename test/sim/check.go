@@ -83,7 +83,7 @@ func (w *world) checkLoss(pg *postgres) {
 		switch {
 		case pg.at.has(c.place):
 			kept = append(kept, c)
-		case w.reign.forced, pg.at.rogue(), !c.guarded && !orderly && c.lsn > risk:
+		case w.reign.forced, pg.at.rogue(), !c.guarded && !orderly && (c.lsn > risk || pg.at.alike(c.place)):
 			excused++
 		default:
 			lost++
@@ -92,7 +92,7 @@ func (w *world) checkLoss(pg *postgres) {
 	}
 	w.writer.confirmed = kept
 	if excused > 0 {
-		w.note(pg.n.name, "%d confirmed writes are not in its log, as may happen: no standby had to confirm them, the failover was forced, or a standby that was promoted by hand leads", excused)
+		w.note(pg.n.name, "%d confirmed writes are not in its log, as may happen: no standby had to confirm them, the failover was forced, two were promoted apart at one position, or a standby that was promoted by hand leads", excused)
 	}
 	if lost > 0 {
 		w.violated("I2: %d confirmed writes are not in the log of %s, at %v of timeline %d; one at %v of timeline %d; orderly %v",

@@ -24,7 +24,7 @@ var (
 )
 
 // workerEnv marks the processes that TestSeeds starts, one for each processor.
-// Each of them has one processor, so that a seed reproduces.
+// Each of them has one processor; see the package's word on concurrency.
 const workerEnv = "PGREGENT_SIM_WORKER"
 
 // keptSeeds are seeds that have found something, and what they found when they
@@ -96,7 +96,7 @@ func check(t *testing.T, seed uint64) {
 		t.Logf("seed %d: %d leaders, %d writes", seed, r.Leaders, r.Writes)
 	}
 	if len(r.Broken) > 0 {
-		t.Errorf("%v\n%v\nagain: go test ./test/sim -run TestSeeds -seeds 1 -seed %d\n%s", s, r.Broken, seed, r.Transcript)
+		t.Errorf("%v\n%v\nagain: make sim SEEDS=1 SEED=%d\n%s", s, r.Broken, seed, r.Transcript)
 	}
 }
 

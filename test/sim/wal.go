@@ -72,6 +72,21 @@ func (p place) has(q place) bool {
 	return false
 }
 
+// alike reports whether a log with p and one with q tell the same history
+// although they have parted: two servers were promoted apart at one position,
+// and gave their timelines the same number. Neither the history file nor the
+// history key shows it.
+func (p place) alike(q place) bool {
+	for a := p.branch; a != nil; a = a.parent {
+		for b := q.branch; b != nil; b = b.parent {
+			if a != b && a.parent == b.parent && a.timeline == b.timeline && a.fork == b.fork {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // back is the place at lsn on the way to p.
 func (p place) back(lsn cluster.LSN) place {
 	b := p.branch
