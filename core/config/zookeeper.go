@@ -104,10 +104,8 @@ func (d *document) acls() []ACL {
 	o, _ := d.lookup("zookeeper.set_acls").(*cluster.Object)
 	var list []ACL
 	for principal, v := range o.All() {
-		a := ACL{Scheme: "x509", ID: principal}
-		if scheme, id, found := strings.Cut(principal, ":"); found {
-			a.Scheme, a.ID = scheme, id
-		}
+		a := ACL{}
+		a.Scheme, a.ID = splitPrincipal(principal)
 		if a.Scheme == "digest" {
 			a.ID = digested(a.ID)
 		}
@@ -121,6 +119,19 @@ func (d *document) acls() []ACL {
 		list = append(list, a)
 	}
 	return list
+}
+
+// splitPrincipal splits scheme:id. What does not begin with a scheme of
+// ZooKeeper is the subject of a certificate, in which colons may stand.
+func splitPrincipal(principal string) (scheme, id string) {
+	scheme, id, found := strings.Cut(principal, ":")
+	switch scheme {
+	case "digest", "ip", "world", "auth", "x509", "sasl":
+		if found {
+			return scheme, id
+		}
+	}
+	return "x509", principal
 }
 
 // digested is the form that ZooKeeper keeps, user:base64(sha1(user:password)),

@@ -26,6 +26,8 @@ zookeeper:
   auth_data: {digest: "me:s3cret"}
   set_acls:
     "CN=me,O=Ops": [all]
+    "CN=urn:pg:db1,O=x": [READ]
+    "x509:CN=urn:pg:db2": [READ]
     "digest:me:s3cret": [create, READ, Write, DELETE]
     "digest:other:kZxZ9uAbOnUv7oaXRsdPYgqXmKU=": READ
     "auth:": [ADMIN]
@@ -49,6 +51,8 @@ zookeeper:
 	}
 	acls := []ACL{
 		{"x509", "CN=me,O=Ops", 31},
+		{"x509", "CN=urn:pg:db1,O=x", 1},
+		{"x509", "CN=urn:pg:db2", 1},
 		{"digest", "me:mywVnF2yfVvfUSDb8eQUSrdbhvM=", 15}, // as zookeeper's DigestAuthenticationProvider prints it
 		{"digest", "other:kZxZ9uAbOnUv7oaXRsdPYgqXmKU=", 1},
 		{"auth", "", 16},
@@ -58,7 +62,7 @@ zookeeper:
 		t.Errorf("ACL (-want +got):\n%s", diff)
 	}
 	shown := string(l.Print())
-	if strings.Contains(shown, "s3cret") || !strings.Contains(shown, "digest:me:"+Mask) {
+	if strings.Contains(shown, "s3cret") || !strings.Contains(shown, "digest:me:"+Mask) || !strings.Contains(shown, "CN=urn:pg:db1,O=x") {
 		t.Errorf("shown as\n%s", shown)
 	}
 }
