@@ -4,7 +4,6 @@ import (
 	"crypto/fips140"
 	"crypto/sha1"
 	"encoding/base64"
-	"slices"
 	"strings"
 
 	"github.com/pgregent/pgregent/core/cluster"
@@ -154,21 +153,31 @@ func (d *document) checkAccess(z ZooKeeper) {
 	if len(z.ACL) == 0 {
 		return
 	}
-	admits := func(a ACL) bool {
-		if a.Permissions&worker != worker {
-			return false
+	var permitted Permissions // ZooKeeper adds up the entries that match
+	severity := Warning
+	for _, a := range z.ACL {
+		if z.mayBe(a) {
+			permitted |= a.Permissions
 		}
-		switch a.Scheme {
-		case "x509":
-			return z.TLS != nil && z.TLS.CertFile != ""
-		case "digest":
-			own, ok := z.AuthData["digest"]
-			return ok && digested(own) == a.ID
+		if a.Scheme == "digest" {
+			severity = Error // whoever wrote it meant this very credential
 		}
-		return true // world, auth and ip: the servers know
 	}
-	if !slices.ContainsFunc(z.ACL, admits) {
-		d.report(Warning, "zookeeper.set_acls", nil, "no entry lets this agent itself READ, WRITE, CREATE and DELETE: "+
+	if permitted&worker != worker {
+		d.report(severity, "zookeeper.set_acls", nil, "no entry lets this agent itself READ, WRITE, CREATE and DELETE: "+
 			"x509 needs zookeeper.use_ssl and cert, digest the same credential in zookeeper.auth_data")
 	}
+}
+
+// mayBe reports whether a can be this agent itself, as far as its
+// configuration tells: of world, auth and ip the servers know.
+func (z ZooKeeper) mayBe(a ACL) bool {
+	switch a.Scheme {
+	case "x509":
+		return z.TLS != nil && z.TLS.CertFile != ""
+	case "digest":
+		own, ok := z.AuthData["digest"]
+		return ok && digested(own) == a.ID
+	}
+	return a.Scheme != "sasl"
 }

@@ -66,3 +66,28 @@ zookeeper:
 		t.Errorf("shown as\n%s", shown)
 	}
 }
+
+// Who cannot work with the znodes that it makes is told so; what the
+// configuration alone does not tell is left to the servers.
+func TestLockedOut(t *testing.T) {
+	for _, c := range []struct {
+		name, section string
+		want          string // severity; "": nothing is told
+	}{
+		{"the own digest", `auth_data: {digest: 'u:p'}, set_acls: {'digest:u:p': [ALL]}`, ""},
+		{"two entries that add up", `auth_data: {digest: 'u:p'}, set_acls: {'digest:u:p': [WRITE, CREATE, DELETE], 'world:anyone': [READ]}`, ""},
+		{"two entries that do not", `auth_data: {digest: 'u:p'}, set_acls: {'digest:u:p': [READ, WRITE], 'world:anyone': [CREATE]}`, "error"},
+		{"another's digest", `auth_data: {digest: 'u:q'}, set_acls: {'digest:u:p': [ALL]}`, "error"},
+		{"no credential", `set_acls: {'digest:u:p': [ALL]}`, "error"},
+		{"another's digest, but an address", `set_acls: {'digest:u:p': [ALL], 'ip:127.0.0.1': [ALL]}`, ""},
+		{"another's digest, but a certificate", `use_ssl: on, cert: /c.pem, set_acls: {'digest:u:p': [ALL], 'CN=me': [ALL]}`, ""},
+		{"a certificate that is not there", `set_acls: {'CN=me': [ALL]}`, "warning"},
+		{"SASL", `set_acls: {'sasl:me': [ALL]}`, "warning"},
+	} {
+		got := brokenFindings(t, "zookeeper: {"+c.section+"}")
+		severity, _, _ := strings.Cut(got, ":")
+		if severity != c.want || c.want != "" && !strings.Contains(got, "lets this agent") {
+			t.Errorf("%s: got %q, want %q", c.name, got, c.want)
+		}
+	}
+}
