@@ -91,6 +91,9 @@ func (d *document) zooKeeperTLS() *ZooKeeperTLS {
 	if v, ok := cluster.ParseBool(d.lookup("zookeeper.verify_hostname")); ok {
 		t.VerifyHost = &v
 	}
+	if _, written := d.where["zookeeper.cacert"]; written && t.CAFile == "" && t.Verify {
+		d.report(Warning, "zookeeper.cacert", nil, "has no value: whoever has a certificate of any authority that this host trusts can pass for ZooKeeper")
+	}
 	if !t.Verify {
 		d.report(Warning, "zookeeper.verify", false, "anybody in between can pass for ZooKeeper; whoever does owns the databases")
 	}

@@ -91,3 +91,18 @@ func TestLockedOut(t *testing.T) {
 		}
 	}
 }
+
+// A bundle that was meant to be there, but is not named, is no bundle.
+func TestAuthoritiesWithoutAName(t *testing.T) {
+	for section, want := range map[string]bool{
+		"use_ssl: on, cacert: ":              true,
+		"use_ssl: on, cacert: ''":            true,
+		"use_ssl: on, cacert: /ca.pem":       false,
+		"use_ssl: on":                        false, // the host's authorities were not asked for by mistake
+		"use_ssl: on, cacert: , verify: off": false, // told already
+	} {
+		if got := strings.Contains(brokenFindings(t, "zookeeper: {"+section+"}"), "zookeeper.cacert"); got != want {
+			t.Errorf("%s: told %v, want %v", section, got, want)
+		}
+	}
+}
