@@ -2,7 +2,6 @@ package zkdcs
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 
@@ -12,7 +11,8 @@ import (
 // CloseSession attaches to the session of a process that is gone and ends it,
 // so that its ephemerals, the leader znode among them, vanish at once. A
 // session that has expired meanwhile cannot be attached to, which is as good:
-// this can never hurt a later leader.
+// this can never hurt a later leader. It returns an error unless the servers
+// have confirmed the end.
 func CloseSession(ctx context.Context, a Access, sess Session, log *slog.Logger) error {
 	l, err := openLink(linkOptions{access: a, refused: refusedBy(log), timeout: sess.Timeout, resume: &sess, once: true, log: log})
 	if err != nil {
@@ -31,8 +31,9 @@ func CloseSession(ctx context.Context, a Access, sess Session, log *slog.Logger)
 			return fmt.Errorf("close session: %w: %w", cluster.ErrUnreachable, context.Cause(ctx))
 		}
 	}
-	if err := l.closeSession(ctx); err != nil && !errors.Is(err, context.Canceled) {
-		return err
+	// Servers with enforce.auth.enabled answer nobody else.
+	if err := l.authenticate(ctx, a.AuthData); err != nil {
+		return fmt.Errorf("close session: %w", err)
 	}
-	return nil
+	return l.closeSession(ctx)
 }

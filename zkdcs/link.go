@@ -121,8 +121,8 @@ func (l *link) retire(reason string) {
 	}
 }
 
-// closeSession ends the session at the server and the link with it, as far
-// as an answer comes before ctx ends.
+// closeSession ends the session at the server and the link with it. It returns
+// an error unless the answer that it has ended comes before ctx ends.
 func (l *link) closeSession(ctx context.Context) error {
 	var err error
 	done := make(chan struct{})
@@ -132,6 +132,9 @@ func (l *link) closeSession(ctx context.Context) error {
 	}()
 	select {
 	case <-done:
+		if err = l.gate.Closed(); err != nil {
+			err = fmt.Errorf("close session: %w; it ends by its timeout", err)
+		}
 	case <-ctx.Done():
 		err = fmt.Errorf("close session: %w", context.Cause(ctx))
 	}

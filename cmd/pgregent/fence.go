@@ -9,6 +9,8 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"reflect"
+	"slices"
 	"syscall"
 	"time"
 
@@ -22,8 +24,8 @@ import (
 	"github.com/pgregent/pgregent/zkdcs"
 )
 
-// goodbyeLimit bounds the fence's tries to close the session of its agent;
-// after it the session ends by its own timeout.
+// goodbyeLimit bounds the fence's tries to close the session of its agent, by
+// each way to the servers; after it the session ends by its own timeout.
 const goodbyeLimit = 10 * time.Second
 
 // fenceProcess is the agent's view of its fence.
@@ -82,7 +84,7 @@ func runFence(path string) error {
 	return fence.Serve(fence.Options{
 		StateDir: local.StateDir, Wait: local.Fence.TakeoverWait, Spent: state.loadSpent(),
 		Kill:         func() error { return postgres.KillDirectory(dir) },
-		CloseSession: func(session int64) error { return closeSession(local, state, session) },
+		CloseSession: func(session int64) error { return closeSession(path, local, state, session) },
 		Tell: func(what string, err error) {
 			noteKill(local.StateDir, what)
 			if err != nil {
@@ -96,23 +98,57 @@ func runFence(path string) error {
 
 // closeSession ends the session that the killed-for agent had. That is noted
 // first: its end may take effect at any later moment, so no agent may resume
-// it, and no later fence arm anything for it. What cannot be noted is not done.
-func closeSession(local *config.Local, state *stateDir, session int64) error {
+// it, and no later fence arm anything for it. What cannot be noted is not done,
+// and nothing is noted that cannot be tried.
+func closeSession(path string, local *config.Local, state *stateDir, session int64) error {
 	sess := state.loadSession()
 	if sess == nil || sess.ID != session {
 		return errors.New("the session is not known any more; it has ended, or ends by its timeout")
+	}
+	ways, err := waysToServers(path, local.ZooKeeper)
+	if err != nil {
+		return fmt.Errorf("%w; the session ends by its timeout", err)
 	}
 	if err := state.saveSpent(session); err != nil {
 		return fmt.Errorf("%w; the session ends by its timeout", err)
 	}
 	state.dropSession()
-	ctx, cancel := context.WithTimeout(context.Background(), goodbyeLimit)
-	defer cancel()
-	servers, err := ensemble.Access(local.ZooKeeper, nil)
-	if err != nil {
-		return fmt.Errorf("%w; the session ends by its timeout", err)
+	var errs []error
+	for _, servers := range ways {
+		ctx, cancel := context.WithTimeout(context.Background(), goodbyeLimit)
+		errs = append(errs, zkdcs.CloseSession(ctx, servers, *sess, slog.New(slog.DiscardHandler)))
+		cancel()
 	}
-	return zkdcs.CloseSession(ctx, servers, *sess, slog.New(slog.DiscardHandler))
+	if slices.Contains(errs, nil) {
+		return nil
+	}
+	return errors.Join(errs...)
+}
+
+// waysToServers is how the agent reaches ZooKeeper by the configuration as it
+// stands now, and by old, with which the fence was started, if that differs:
+// an agent takes changes up at its restart, which the fence outlives, or has
+// not taken them up yet. The environment is the one of the fence's start. At
+// least one way can be used, or there is an error.
+func waysToServers(path string, old config.ZooKeeper) ([]zkdcs.Access, error) {
+	sections := []config.ZooKeeper{old}
+	if local, _, err := config.Load(path, os.Environ()); err == nil && !reflect.DeepEqual(local.ZooKeeper, old) {
+		sections = []config.ZooKeeper{local.ZooKeeper, old}
+	}
+	var ways []zkdcs.Access
+	var errs []error
+	for _, section := range sections {
+		servers, err := ensemble.Access(section, nil)
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		ways = append(ways, servers)
+	}
+	if len(ways) == 0 {
+		return nil, errors.Join(errs...)
+	}
+	return ways, nil
 }
 
 // lowerOOMScore asks the kernel to spare this process; only root may.

@@ -84,6 +84,9 @@ func maskedName(path, name string) string {
 		return name
 	}
 	scheme, id, _ := strings.Cut(name, ":")
+	if scheme == "x509" || strings.Contains(scheme, "=") {
+		return name // the subject of a certificate
+	}
 	if user, _, found := strings.Cut(id, ":"); found && scheme != "ip" {
 		return scheme + ":" + user + ":" + Mask
 	}

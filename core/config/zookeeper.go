@@ -94,6 +94,9 @@ func (d *document) zooKeeperTLS() *ZooKeeperTLS {
 	if v, ok := cluster.ParseBool(d.lookup("zookeeper.verify_hostname")); ok {
 		t.VerifyHost = &v
 	}
+	if _, written := d.where["zookeeper.cacert"]; written && t.CAFile == "" && t.Verify {
+		d.report(Warning, "zookeeper.cacert", nil, "has no value: whoever has a certificate of any authority that this host trusts can pass for ZooKeeper")
+	}
 	if !t.Verify {
 		d.report(Warning, "zookeeper.verify", false, "anybody in between can pass for ZooKeeper; whoever does owns the databases")
 	}
@@ -106,10 +109,8 @@ func (d *document) acls() []ACL {
 	o, _ := d.lookup("zookeeper.set_acls").(*cluster.Object)
 	var list []ACL
 	for principal, v := range o.All() {
-		a := ACL{Scheme: "x509", ID: principal}
-		if scheme, id, found := strings.Cut(principal, ":"); found {
-			a.Scheme, a.ID = scheme, id
-		}
+		a := ACL{}
+		a.Scheme, a.ID = splitPrincipal(principal)
 		if a.Scheme == "digest" {
 			a.ID = digested(a.ID)
 		}
@@ -123,6 +124,19 @@ func (d *document) acls() []ACL {
 		list = append(list, a)
 	}
 	return list
+}
+
+// splitPrincipal splits scheme:id. What does not begin with a scheme of
+// ZooKeeper is the subject of a certificate, in which colons may stand.
+func splitPrincipal(principal string) (scheme, id string) {
+	scheme, id, found := strings.Cut(principal, ":")
+	switch scheme {
+	case "digest", "ip", "world", "auth", "x509", "sasl":
+		if found {
+			return scheme, id
+		}
+	}
+	return "x509", principal
 }
 
 // digested is the form that ZooKeeper keeps, user:base64(sha1(user:password)),
@@ -145,21 +159,18 @@ func (d *document) checkAccess(z ZooKeeper) {
 	if len(z.ACL) == 0 {
 		return
 	}
-	admits := func(a ACL) bool {
-		if a.Permissions&worker != worker {
-			return false
+	var permitted Permissions // ZooKeeper adds up the entries that match
+	severity := Warning
+	for _, a := range z.ACL {
+		if z.mayBe(a) {
+			permitted |= a.Permissions
 		}
-		switch a.Scheme {
-		case "x509":
-			return z.TLS != nil && z.TLS.CertFile != ""
-		case "digest":
-			own, ok := z.AuthData["digest"]
-			return ok && digested(own) == a.ID
+		if a.Scheme == "digest" {
+			severity = Error // whoever wrote it meant this very credential
 		}
-		return true // world, auth and ip: the servers know
 	}
-	if !slices.ContainsFunc(z.ACL, admits) {
-		d.report(Warning, "zookeeper.set_acls", nil, "no entry lets this agent itself READ, WRITE, CREATE and DELETE: "+
+	if permitted&worker != worker {
+		d.report(severity, "zookeeper.set_acls", nil, "no entry lets this agent itself READ, WRITE, CREATE and DELETE: "+
 			"x509 needs zookeeper.use_ssl and cert, digest the same credential in zookeeper.auth_data")
 	}
 }
@@ -181,4 +192,17 @@ func (v *hostChecker) certificates() {
 		}
 		_ = file.Close() // opened for reading only
 	}
+}
+
+// mayBe reports whether a can be this agent itself, as far as its
+// configuration tells: of world, auth and ip the servers know.
+func (z ZooKeeper) mayBe(a ACL) bool {
+	switch a.Scheme {
+	case "x509":
+		return z.TLS != nil && z.TLS.CertFile != ""
+	case "digest":
+		own, ok := z.AuthData["digest"]
+		return ok && digested(own) == a.ID
+	}
+	return a.Scheme != "sasl"
 }

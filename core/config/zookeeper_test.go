@@ -27,6 +27,8 @@ zookeeper:
   auth_data: {digest: "me:s3cret"}
   set_acls:
     "CN=me,O=Ops": [all]
+    "CN=urn:pg:db1,O=x": [READ]
+    "x509:CN=urn:pg:db2": [READ]
     "digest:me:s3cret": [create, READ, Write, DELETE]
     "digest:other:kZxZ9uAbOnUv7oaXRsdPYgqXmKU=": READ
     "auth:": [ADMIN]
@@ -50,6 +52,8 @@ zookeeper:
 	}
 	acls := []ACL{
 		{"x509", "CN=me,O=Ops", 31},
+		{"x509", "CN=urn:pg:db1,O=x", 1},
+		{"x509", "CN=urn:pg:db2", 1},
 		{"digest", "me:mywVnF2yfVvfUSDb8eQUSrdbhvM=", 15}, // as zookeeper's DigestAuthenticationProvider prints it
 		{"digest", "other:kZxZ9uAbOnUv7oaXRsdPYgqXmKU=", 1},
 		{"auth", "", 16},
@@ -68,7 +72,47 @@ zookeeper:
 		t.Errorf("the files that are missing are of %v", missing)
 	}
 	shown := string(l.Print())
-	if strings.Contains(shown, "s3cret") || !strings.Contains(shown, "digest:me:"+Mask) {
+	if strings.Contains(shown, "s3cret") || !strings.Contains(shown, "digest:me:"+Mask) || !strings.Contains(shown, "CN=urn:pg:db1,O=x") {
 		t.Errorf("shown as\n%s", shown)
+	}
+}
+
+// Who cannot work with the znodes that it makes is told so; what the
+// configuration alone does not tell is left to the servers.
+func TestLockedOut(t *testing.T) {
+	for _, c := range []struct {
+		name, section string
+		want          string // severity; "": nothing is told
+	}{
+		{"the own digest", `auth_data: {digest: 'u:p'}, set_acls: {'digest:u:p': [ALL]}`, ""},
+		{"two entries that add up", `auth_data: {digest: 'u:p'}, set_acls: {'digest:u:p': [WRITE, CREATE, DELETE], 'world:anyone': [READ]}`, ""},
+		{"two entries that do not", `auth_data: {digest: 'u:p'}, set_acls: {'digest:u:p': [READ, WRITE], 'world:anyone': [CREATE]}`, "error"},
+		{"another's digest", `auth_data: {digest: 'u:q'}, set_acls: {'digest:u:p': [ALL]}`, "error"},
+		{"no credential", `set_acls: {'digest:u:p': [ALL]}`, "error"},
+		{"another's digest, but an address", `set_acls: {'digest:u:p': [ALL], 'ip:127.0.0.1': [ALL]}`, ""},
+		{"another's digest, but a certificate", `use_ssl: on, cert: /c.pem, set_acls: {'digest:u:p': [ALL], 'CN=me': [ALL]}`, ""},
+		{"a certificate that is not there", `set_acls: {'CN=me': [ALL]}`, "warning"},
+		{"SASL", `set_acls: {'sasl:me': [ALL]}`, "warning"},
+	} {
+		got := brokenFindings(t, "zookeeper: {"+c.section+"}")
+		severity, _, _ := strings.Cut(got, ":")
+		if severity != c.want || c.want != "" && !strings.Contains(got, "lets this agent") {
+			t.Errorf("%s: got %q, want %q", c.name, got, c.want)
+		}
+	}
+}
+
+// A bundle that was meant to be there, but is not named, is no bundle.
+func TestAuthoritiesWithoutAName(t *testing.T) {
+	for section, want := range map[string]bool{
+		"use_ssl: on, cacert: ":              true,
+		"use_ssl: on, cacert: ''":            true,
+		"use_ssl: on, cacert: /ca.pem":       false,
+		"use_ssl: on":                        false, // the host's authorities were not asked for by mistake
+		"use_ssl: on, cacert: , verify: off": false, // told already
+	} {
+		if got := strings.Contains(brokenFindings(t, "zookeeper: {"+section+"}"), "zookeeper.cacert"); got != want {
+			t.Errorf("%s: told %v, want %v", section, got, want)
+		}
 	}
 }

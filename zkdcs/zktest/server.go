@@ -28,6 +28,8 @@ type Config struct {
 	Port int
 	// TLS makes the server listen on a second port, see SecureAddr.
 	TLS *TLS
+	// Lines are added to the configuration file.
+	Lines []string
 }
 
 // TLS are the PEM files of a server that encrypts: its certificate, its key
@@ -68,6 +70,9 @@ func WithTick(d time.Duration) Option { return func(c *Config) { c.TickTime = d 
 
 // WithTLS adds a port that speaks TLS.
 func WithTLS(t TLS) Option { return func(c *Config) { c.TLS = &t } }
+
+// WithLines adds lines to the configuration file, as in key=value.
+func WithLines(lines ...string) Option { return func(c *Config) { c.Lines = lines } }
 
 // Start starts a server that ends with the test.
 func Start(t testing.TB, opts ...Option) *Server {
@@ -158,6 +163,7 @@ func (s *Server) configure() error {
 		"admin.enableServer=false",
 		"maxClientCnxns=0",
 	}
+	conf = append(conf, s.cfg.Lines...)
 	if err := os.MkdirAll(filepath.Join(s.cfg.Dir, "data"), 0o755); err != nil {
 		return err
 	}

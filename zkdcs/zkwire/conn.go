@@ -17,6 +17,10 @@ const replyLeast = 16
 // watchEvent is the xid of a message that answers nothing.
 const watchEvent = -1
 
+// opClose is the operation, the second int32 of a request after its xid, that
+// ends the session.
+const opClose = -11
+
 // ReplyTimeout is how long one request may stay unanswered before the
 // connection is given up for another server: a fifth of the session timeout,
 // so that there is time for another server before the lease runs out, but at
@@ -37,6 +41,7 @@ type conn struct {
 	session   Session
 	out, in   scanner
 	sent      []time.Time // of the unanswered requests, oldest first
+	closing   *int32      // xid of the request that ends the session; nil: none was sent
 	wish      time.Time   // the client's own read deadline
 }
 
@@ -84,8 +89,12 @@ func (c *conn) outgoing(b []byte) ([]byte, error) {
 		return c.gate.request(b)
 	}
 	now := time.Now()
-	err := c.out.feed(b, func([]byte) error {
+	err := c.out.feed(b, func(request []byte) error {
 		c.sent = append(c.sent, now)
+		if len(request) >= 8 && int32(binary.BigEndian.Uint32(request[4:])) == opClose {
+			xid := int32(binary.BigEndian.Uint32(request))
+			c.closing = &xid
+		}
 		return nil
 	})
 	c.applyDeadline()
@@ -127,8 +136,12 @@ func (c *conn) frame(prefix []byte) error {
 		c.in.least, c.in.most = replyLeast, c.gate.opts.MaxFrame
 		return c.gate.answered(s)
 	}
-	if int32(binary.BigEndian.Uint32(prefix)) == watchEvent || len(c.sent) == 0 {
+	xid := int32(binary.BigEndian.Uint32(prefix))
+	if xid == watchEvent || len(c.sent) == 0 {
 		return nil
+	}
+	if c.closing != nil && xid == *c.closing {
+		c.gate.closeAnswered(int32(binary.BigEndian.Uint32(prefix[12:])))
 	}
 	c.gate.measured(time.Since(c.sent[0]))
 	c.sent = c.sent[1:]

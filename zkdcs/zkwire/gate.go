@@ -13,6 +13,9 @@ import (
 // ErrShut means that the gate lets no connection through any more.
 var ErrShut = errors.New("gate is shut")
 
+// ErrCloseUnanswered means that no server has said that the session is over.
+var ErrCloseUnanswered = errors.New("the request to end the session got no answer")
+
 // The defaults of Options.
 const (
 	// DefaultHandshake caps the time from the TCP connection to the connect
@@ -65,6 +68,7 @@ type Gate struct {
 	opening  net.Conn // before its TLS handshake is over
 	dialed   map[string]time.Time
 	stats    Stats
+	closed   error // what became of the request to end the session
 }
 
 // NewGate returns an open gate.
@@ -75,7 +79,7 @@ func NewGate(o Options) *Gate {
 	if o.MaxFrame == 0 {
 		o.MaxFrame = DefaultMaxFrame
 	}
-	g := &Gate{opts: o, dialed: map[string]time.Time{}}
+	g := &Gate{opts: o, dialed: map[string]time.Time{}, closed: ErrCloseUnanswered}
 	if o.Resume != nil {
 		s := *o.Resume
 		g.session = &s
@@ -187,6 +191,14 @@ func (g *Gate) Session() (Session, bool) {
 	return *g.session, true
 }
 
+// Closed is nil once a server has answered that it has ended the session, else
+// why not. The client keeps that answer to itself.
+func (g *Gate) Closed() error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.closed
+}
+
 // Stats returns the counts.
 func (g *Gate) Stats() Stats {
 	g.mu.Lock()
@@ -220,6 +232,17 @@ func (g *Gate) answered(s Session) error {
 	g.session, g.attached = &s, true
 	g.stats.Attached++
 	return nil
+}
+
+// closeAnswered notes the error code in the answer to the request to end the
+// session; 0: it was done.
+func (g *Gate) closeAnswered(code int32) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.closed = nil
+	if code != 0 {
+		g.closed = fmt.Errorf("the servers refuse to end the session (error %d)", code)
+	}
 }
 
 func (g *Gate) measured(took time.Duration) {

@@ -61,6 +61,7 @@ func write(dir string) error {
 }
 
 // replace writes the changed files to dir, and maps those of source to them.
+// They are not named as Go files: dir may lie in a module.
 func replace(source, dir string) (map[string]string, error) {
 	texts := map[string]string{}
 	for _, e := range edits() {
@@ -80,7 +81,7 @@ func replace(source, dir string) (map[string]string, error) {
 	}
 	replaced := map[string]string{}
 	for name, text := range texts {
-		into := filepath.Join(dir, strings.ReplaceAll(strings.TrimPrefix(name, source+"/"), "/", "_"))
+		into := filepath.Join(dir, strings.ReplaceAll(strings.TrimPrefix(name, source+"/"), "/", "_")+".txt")
 		if err := put(into, []byte(text)); err != nil {
 			return nil, err
 		}
