@@ -2,6 +2,8 @@ package agent
 
 import (
 	"context"
+	"fmt"
+	"io/fs"
 	"reflect"
 	"testing"
 
@@ -81,6 +83,35 @@ func TestHistoryIsOfTheLeadersBranch(t *testing.T) {
 		}
 		if store.set != c.set || !store.key.SameForks(here) {
 			t.Errorf("%s: written %d times, want %d; the key is %v", name, store.set, c.set, store.key)
+		}
+	}
+}
+
+// missingFile is a primary whose history file is gone.
+type missingFile struct{ branchServer }
+
+func (missingFile) TimelineHistory(context.Context) (cluster.History, error) {
+	return nil, fmt.Errorf("read timeline history: %w", fs.ErrNotExist)
+}
+
+// Without the file a key of the right timeline stands as it is; one of another
+// timeline cannot be brought up to date, and that is told.
+func TestHistoryFileIsMissing(t *testing.T) {
+	for name, c := range map[string]struct {
+		key  cluster.History
+		told bool
+	}{
+		"current": {cluster.History{{Timeline: 1, LSN: 10}, {Timeline: 2, LSN: 25}}, false},
+		"older":   {cluster.History{{Timeline: 1, LSN: 10}}, true},
+	} {
+		store := &branchStore{key: c.key}
+		a := testAgent(store, nil)
+		a.o.Postgres = missingFile{}
+		a.s.cluster = &cluster.Cluster{History: store.key}
+		v := a.view()
+		v.Instance.Timeline, v.Lease.Epoch = 3, 7
+		if err := a.keeper.writeHistory(t.Context(), v); (err != nil) != c.told || store.set != 0 {
+			t.Errorf("%s: %v, written %d times", name, err, store.set)
 		}
 	}
 }
