@@ -165,9 +165,9 @@ func (e *explainer) others(path string, o *cluster.Object) {
 func (e *explainer) notes() {
 	_, warnings := e.local.Settings(e.dynamic.Object)
 	for _, w := range warnings {
-		key, message, ok := strings.Cut(w, ": ")
+		key, message, ok := strings.Cut(maskText(w), ": ")
 		if !ok || strings.Contains(key, " ") {
-			key, message = "loop_wait", w
+			key, message = "loop_wait", maskText(w)
 		}
 		for i := range e.out {
 			if s := &e.out[i]; s.Key == key || s.Key == "postgresql."+key {
