@@ -115,3 +115,29 @@ func TestHistoryFileIsMissing(t *testing.T) {
 		}
 	}
 }
+
+// The verdict on the last leader counts for the server and the timeline that it
+// was about.
+func TestWithLast(t *testing.T) {
+	for name, c := range map[string]struct {
+		change func(*state)
+		want   bool
+	}{
+		"as checked":              {func(*state) {}, true},
+		"a later leader was seen": {func(s *state) { s.lastEpoch = 8 }, false},
+		"no leader was seen":      {func(s *state) { s.lastEpoch, s.verdictOf.epoch = 0, 0 }, false},
+		"another server":          {func(s *state) { s.instance.Pid = 12 }, false},
+		"no server":               {func(s *state) { s.instance.Pid, s.verdictOf.pid = 0, 0 }, false},
+		"another timeline":        {func(s *state) { s.instance.Timeline = 2 }, false},
+		"diverged":                {func(s *state) { s.verdict = cluster.DivergenceFound }, false},
+		"not known":               {func(s *state) { s.verdict = cluster.DivergenceUnknown }, false},
+		"of a server outside":     {func(s *state) { s.verdictOf.remote = "h:5432" }, false},
+	} {
+		s := state{lastEpoch: 7, verdict: cluster.DivergenceNone, verdictOf: leadership{epoch: 7, timeline: 3, pid: 11}}
+		s.instance.Pid, s.instance.Timeline = 11, 3
+		c.change(&s)
+		if got := s.withLast(); got != c.want {
+			t.Errorf("%s: got %v", name, got)
+		}
+	}
+}
