@@ -1,6 +1,7 @@
 package rest
 
 import (
+	"net/http/httptest"
 	"testing"
 
 	"github.com/pgregent/pgregent/core/config"
@@ -22,5 +23,34 @@ func TestExplain(t *testing.T) {
 	}
 	if got := send(t, "GET", address, "/explain?key=none", "", "Authorization", "Bearer t0ken"); got.body != "[]" {
 		t.Errorf("of an unknown key: %s", got.body)
+	}
+}
+
+// Where nobody has to say who he is, the settings are for this host.
+func TestExplainIsLocalWithoutCredentials(t *testing.T) {
+	for name, c := range map[string]struct {
+		from string
+		id   []Identity
+		code int
+	}{
+		"loopback":               {"127.0.0.1:99", nil, 200},
+		"loopback, IPv6":         {"[::1]:99", nil, 200},
+		"loopback, mapped":       {"[::ffff:127.0.0.1]:99", nil, 200},
+		"elsewhere":              {"192.0.2.7:99", nil, 403},
+		"elsewhere, mapped":      {"[::ffff:192.0.2.7]:99", nil, 403},
+		"unknown":                {"@", nil, 403},
+		"elsewhere, with a name": {"192.0.2.7:99", []Identity{{Name: "eve", Role: Viewer, Token: "t0ken"}}, 200},
+	} {
+		o := Options{Backend: newFake(t), Explain: func() []config.Setting { return nil }}
+		o.Listen, o.Identities = "127.0.0.1:0", c.id
+		s := start(t, o)
+		r := httptest.NewRequest("GET", "/explain", nil)
+		r.RemoteAddr = c.from
+		r.Header.Set("Authorization", "Bearer t0ken")
+		w := httptest.NewRecorder()
+		s.ServeHTTP(w, r)
+		if w.Code != c.code || c.code == 403 && w.Body.String() != explainHere {
+			t.Errorf("%s: got %d %s, want %d", name, w.Code, w.Body, c.code)
+		}
 	}
 }

@@ -45,3 +45,17 @@ func TestClusterPageIsForViewers(t *testing.T) {
 		t.Errorf("without a name: %d", got.code)
 	}
 }
+
+// Whoever reads the stream by the document, and the page, get every kind.
+func TestEveryKindOfEventIsListed(t *testing.T) {
+	address := serve(t, Options{Backend: newFake(t)})
+	document, page := send(t, "GET", address, "/openapi.json", "").body, send(t, "GET", address, "/ui/page.js", "").body
+	for _, kind := range []string{"role", "state", "leader", "config", "request", "operation", "build", "pause", "store", "audit"} {
+		if !regexp.MustCompile(`server-sent events: [a-z, ]*\b` + kind + `\b`).MatchString(document) {
+			t.Errorf("/openapi.json does not list %s", kind)
+		}
+		if !regexp.MustCompile(`for \(const kind of \[.*"` + kind + `".*\]`).MatchString(page) {
+			t.Errorf("the page does not listen for %s", kind)
+		}
+	}
+}

@@ -79,9 +79,9 @@ func (s *Server) readRoutes() []route {
 		{get, "/failsafe", "", "members that a leader without ZooKeeper has to ask", nil, nil, []int{200, 502, 503}, jsonType, s.failsafe},
 		{get, "/metrics", "", "metrics for Prometheus", nil, nil, []int{200}, "text/plain", s.metrics},
 		{get, "/whatif", "", "who would lead if members were down", []parameter{{"down", "string", "name of a member; may be repeated", true}}, nil, []int{200, 400, 503}, jsonType, s.whatIf},
-		{get, "/events", Viewer, "server-sent events: role, state, leader, config, request, operation, pause, store, audit", []parameter{{"last_event_id", "string", "resume behind this id, as the header Last-Event-ID does", false}}, nil, []int{200, 503}, "text/event-stream", s.listen},
+		{get, "/events", Viewer, "server-sent events: role, state, leader, config, request, operation, build, pause, store, audit", []parameter{{"last_event_id", "string", "resume behind this id, as the header Last-Event-ID does", false}}, nil, []int{200, 503}, "text/event-stream", s.listen},
 		{get, "/failovers", "", "the record of failovers, of all members; below it one by its id, and local: this member's notes", nil, nil, []int{200, 404}, jsonType, s.failovers},
-		{get, "/explain", Viewer, "effective settings of this member, and what set each", []parameter{{"key", "string", "only this key and those below it", false}}, nil, []int{200}, jsonType, s.explain},
+		{get, "/explain", Viewer, "effective settings of this member, and what set each; without credentials for loopback addresses only", []parameter{{"key", "string", "only this key and those below it", false}}, nil, []int{200}, jsonType, s.explain},
 		{get, "/ui", Viewer, "the cluster page: members, last failovers, events, live and read only", nil, nil, []int{200, 301, 404}, "text/html", s.ui},
 		{get, "/openapi.json", "", "this document", nil, nil, []int{200}, jsonType, s.openAPI},
 	}

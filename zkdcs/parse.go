@@ -68,6 +68,7 @@ func parseKey(c *cluster.Cluster, key string, n znode) {
 			wantObject(c, key, n.data)
 		}
 	case keyHistory:
+		c.HistoryZxid = n.stat.Mzxid
 		if c.History = cluster.ParseHistory(n.data); c.History == nil {
 			finding(c, key, "is not an array of rows")
 		}

@@ -11,9 +11,17 @@ import (
 	"github.com/pgregent/pgregent/core/cluster"
 )
 
-// memberFile is one row of members.json: whom to ask whether it still accepts
-// writes, when its key is gone.
-type memberFile struct {
+// membersFile is members.json. It names its cluster: a state_dir that is given
+// to another one says nothing about that one's members.
+type membersFile struct {
+	Namespace string      `json:"namespace"`
+	Scope     string      `json:"scope"`
+	Members   []memberRow `json:"members"`
+}
+
+// memberRow is one member: whom to ask whether it still accepts writes, when
+// its key is gone.
+type memberRow struct {
 	Name   string `json:"name"`
 	APIURL string `json:"api_url"`
 }
@@ -22,29 +30,30 @@ func (d *stateDir) membersPath() string { return filepath.Join(d.dir, "members.j
 
 // saveMembers keeps the members' names and addresses.
 func (d *stateDir) saveMembers(list []cluster.Member) error {
-	rows := make([]memberFile, 0, len(list))
+	file := membersFile{Namespace: d.local.Namespace, Scope: d.local.Scope}
 	for _, m := range list {
-		rows = append(rows, memberFile{Name: m.Name, APIURL: m.Data.APIURL})
+		file.Members = append(file.Members, memberRow{Name: m.Name, APIURL: m.Data.APIURL})
 	}
-	text, err := json.Marshal(rows)
+	text, err := json.Marshal(file)
 	if err != nil {
 		return fmt.Errorf("encode members: %w", err)
 	}
 	return renameio.WriteFile(d.membersPath(), text, 0o600)
 }
 
-// loadMembers returns those that were saved last; none if that cannot be read.
+// loadMembers returns those that were saved last; none if that cannot be
+// read, or is of another cluster.
 func (d *stateDir) loadMembers() []cluster.Member {
 	text, err := os.ReadFile(d.membersPath())
 	if err != nil {
 		return nil
 	}
-	var rows []memberFile
-	if json.Unmarshal(text, &rows) != nil {
+	var file membersFile
+	if json.Unmarshal(text, &file) != nil || file.Namespace != d.local.Namespace || file.Scope != d.local.Scope {
 		return nil
 	}
 	var list []cluster.Member
-	for _, r := range rows {
+	for _, r := range file.Members {
 		list = append(list, cluster.Member{Name: r.Name, Data: cluster.MemberData{APIURL: r.APIURL}})
 	}
 	return list

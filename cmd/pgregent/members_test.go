@@ -6,10 +6,11 @@ import (
 	"testing"
 
 	"github.com/pgregent/pgregent/core/cluster"
+	"github.com/pgregent/pgregent/core/config"
 )
 
 func TestMembersAreRemembered(t *testing.T) {
-	d := &stateDir{dir: t.TempDir()}
+	d := &stateDir{dir: t.TempDir(), local: &config.Local{Namespace: "service", Scope: "s", Name: "n"}}
 	if got := d.loadMembers(); got != nil {
 		t.Errorf("nothing was saved, got %v", got)
 	}
@@ -23,6 +24,11 @@ func TestMembersAreRemembered(t *testing.T) {
 	want := []cluster.Member{{Name: "a", Data: cluster.MemberData{APIURL: "http://a:8008/patroni"}}, {Name: "b"}}
 	if got := d.loadMembers(); !reflect.DeepEqual(got, want) {
 		t.Errorf("got %+v, want %+v", got, want)
+	}
+	for _, other := range []config.Local{{Namespace: "service", Scope: "t"}, {Namespace: "other", Scope: "s"}} {
+		if got := (&stateDir{dir: d.dir, local: &other}).loadMembers(); got != nil {
+			t.Errorf("cluster %s/%s is given the members of another: %v", other.Namespace, other.Scope, got)
+		}
 	}
 	if err := os.WriteFile(d.membersPath(), []byte("["), 0o600); err != nil {
 		t.Fatal(err)

@@ -57,7 +57,7 @@ func apiURL(local *config.Local) string {
 // to verify them by: their certificates are often self-signed.
 func newClient(local *config.Local, log *slog.Logger) (*client.Client, error) {
 	c := local.Ctl
-	o := client.Options{Username: c.Username, Password: c.Password}
+	o := client.Options{Username: c.Username, Password: c.Password, Scope: local.Scope}
 	if o.Username == "" {
 		o.Username, o.Password = local.RESTAPI.Username, local.RESTAPI.Password
 	}

@@ -2,6 +2,8 @@ package agent
 
 import (
 	"context"
+	"errors"
+	"io/fs"
 
 	"github.com/pgregent/pgregent/core/cluster"
 	"github.com/pgregent/pgregent/core/decide"
@@ -19,6 +21,9 @@ func (h *housekeeper) writeHistory(ctx context.Context, v decide.View) error {
 		return nil
 	}
 	next, err := h.nextHistory(ctx, v, old)
+	if current && errors.Is(err, fs.ErrNotExist) {
+		err, next = nil, old // archived and removed: there is nothing to compare with
+	}
 	if err == nil && current && next.SameForks(old) {
 		h.compared = v.Lease.Epoch
 		return nil

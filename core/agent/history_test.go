@@ -2,6 +2,8 @@ package agent
 
 import (
 	"context"
+	"fmt"
+	"io/fs"
 	"reflect"
 	"testing"
 
@@ -81,6 +83,61 @@ func TestHistoryIsOfTheLeadersBranch(t *testing.T) {
 		}
 		if store.set != c.set || !store.key.SameForks(here) {
 			t.Errorf("%s: written %d times, want %d; the key is %v", name, store.set, c.set, store.key)
+		}
+	}
+}
+
+// missingFile is a primary whose history file is gone.
+type missingFile struct{ branchServer }
+
+func (missingFile) TimelineHistory(context.Context) (cluster.History, error) {
+	return nil, fmt.Errorf("read timeline history: %w", fs.ErrNotExist)
+}
+
+// Without the file a key of the right timeline stands as it is; one of another
+// timeline cannot be brought up to date, and that is told.
+func TestHistoryFileIsMissing(t *testing.T) {
+	for name, c := range map[string]struct {
+		key  cluster.History
+		told bool
+	}{
+		"current": {cluster.History{{Timeline: 1, LSN: 10}, {Timeline: 2, LSN: 25}}, false},
+		"older":   {cluster.History{{Timeline: 1, LSN: 10}}, true},
+	} {
+		store := &branchStore{key: c.key}
+		a := testAgent(store, nil)
+		a.o.Postgres = missingFile{}
+		a.s.cluster = &cluster.Cluster{History: store.key}
+		v := a.view()
+		v.Instance.Timeline, v.Lease.Epoch = 3, 7
+		if err := a.keeper.writeHistory(t.Context(), v); (err != nil) != c.told || store.set != 0 {
+			t.Errorf("%s: %v, written %d times", name, err, store.set)
+		}
+	}
+}
+
+// The verdict on the last leader counts for the server and the timeline that it
+// was about.
+func TestWithLast(t *testing.T) {
+	for name, c := range map[string]struct {
+		change func(*state)
+		want   bool
+	}{
+		"as checked":              {func(*state) {}, true},
+		"a later leader was seen": {func(s *state) { s.lastEpoch = 8 }, false},
+		"no leader was seen":      {func(s *state) { s.lastEpoch, s.verdictOf.epoch = 0, 0 }, false},
+		"another server":          {func(s *state) { s.instance.Pid = 12 }, false},
+		"no server":               {func(s *state) { s.instance.Pid, s.verdictOf.pid = 0, 0 }, false},
+		"another timeline":        {func(s *state) { s.instance.Timeline = 2 }, false},
+		"diverged":                {func(s *state) { s.verdict = cluster.DivergenceFound }, false},
+		"not known":               {func(s *state) { s.verdict = cluster.DivergenceUnknown }, false},
+		"of a server outside":     {func(s *state) { s.verdictOf.remote = "h:5432" }, false},
+	} {
+		s := state{lastEpoch: 7, verdict: cluster.DivergenceNone, verdictOf: leadership{epoch: 7, timeline: 3, pid: 11}}
+		s.instance.Pid, s.instance.Timeline = 11, 3
+		c.change(&s)
+		if got := s.withLast(); got != c.want {
+			t.Errorf("%s: got %v", name, got)
 		}
 	}
 }

@@ -160,6 +160,7 @@ func (a *Agent) view() decide.View {
 	if a.currentLeadership() == s.verdictOf {
 		v.Divergence, v.DivergenceReason = s.verdict, s.verdictReason
 	}
+	v.WithLast = s.withLast()
 	if s.slots.pid == s.instance.Pid {
 		v.CopySlots = s.slots.copy
 	}
@@ -189,6 +190,13 @@ func (a *Agent) currentLeadership() leadership {
 		l.timeline = m.Data.Timeline
 	}
 	return l
+}
+
+// withLast reports that the verdict is on the leadership that was seen last, of
+// the server that still runs, on the timeline that it is on.
+func (s *state) withLast() bool {
+	return s.lastEpoch != 0 && s.instance.Pid != 0 && s.verdict == cluster.DivergenceNone &&
+		s.verdictOf == leadership{epoch: s.lastEpoch, timeline: s.instance.Timeline, pid: s.instance.Pid}
 }
 
 // askPeers adds the other members' answers, and then looks at the local

@@ -25,6 +25,8 @@ type Cluster struct {
 	// Failsafe maps member names to REST URLs; nil when absent.
 	Failsafe map[string]string
 	History  History
+	// HistoryZxid is the transaction that wrote the history key; 0: unknown.
+	HistoryZxid int64
 	// Findings are keys that could not be understood, one sentence each.
 	Findings []string
 }

@@ -97,6 +97,10 @@ func (l *Local) WithFixed(running *Local) *Local {
 	c.ZooKeeper, c.Fence = running.ZooKeeper, running.Fence
 	c.Tracing, c.Plugins = running.Tracing, running.Plugins
 	c.path, c.home = running.path, running.home
+	c.started = running.started
+	if c.started == nil {
+		c.started = running.root
+	}
 	c.postgresql = l.postgresql.Clone()
 	for _, row := range slices.Concat(postgresLocalKeys, postgresBothKeys) {
 		if row.change != AtAgentRestart {

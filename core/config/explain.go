@@ -54,6 +54,7 @@ func (l *Local) Explain(d Dynamic) []Setting {
 	e.parameters()
 	e.others("", l.root)
 	e.notes()
+	e.fixed()
 	slices.SortStableFunc(e.out, func(a, b Setting) int { return cmp.Compare(a.Key, b.Key) })
 	return e.out
 }
@@ -165,16 +166,29 @@ func (e *explainer) others(path string, o *cluster.Object) {
 func (e *explainer) notes() {
 	_, warnings := e.local.Settings(e.dynamic.Object)
 	for _, w := range warnings {
-		key, message, ok := strings.Cut(w, ": ")
+		key, message, ok := strings.Cut(maskText(w), ": ")
 		if !ok || strings.Contains(key, " ") {
-			key, message = "loop_wait", w
+			key, message = "loop_wait", maskText(w)
 		}
 		for i := range e.out {
 			if s := &e.out[i]; s.Key == key || s.Key == "postgresql."+key {
-				s.Note = strings.TrimPrefix(s.Note+"; "+message, "; ")
+				s.addNote(message)
 			}
 		}
 	}
+}
+
+// note adds a note to the setting of that key.
+func (e *explainer) note(key, message string) {
+	for i := range e.out {
+		if e.out[i].Key == key {
+			e.out[i].addNote(message)
+		}
+	}
+}
+
+func (s *Setting) addNote(message string) {
+	s.Note = strings.TrimPrefix(s.Note+"; "+message, "; ")
 }
 
 // placed is a value of the file or the environment.

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"maps"
 	"strings"
 	"testing"
 )
@@ -124,6 +125,45 @@ func TestGenerated(t *testing.T) {
 				parameter(p.Parameters, "archive_command") != "cp %p 'a b'" || p.Superuser.Password != "p'w\"%" || len(p.PgHba) != 1 || strings.Contains(text, "s3cret") {
 				t.Errorf("running: %+v\n%s", p, text)
 			}
+		}
+	}
+}
+
+// What a reload has read and the agent does not work with yet is told so, over
+// any number of reloads.
+func TestExplainTellsWhatIsNotInForce(t *testing.T) {
+	first, _ := mustLoad(t, minimal+"fence: {mode: preferred}\nlog: {type: plain}\nstate_dir: /s\n")
+	text := strings.NewReplacer("/data/n1", "/data/n2", `hosts: "127.0.0.1"`, `hosts: "127.0.0.2", auth_data: {digest: "me:s3cret"}`).Replace(minimal)
+	second, _ := mustLoad(t, text+"log: {level: DEBUG}\nttl: 9\n")
+	third, _ := mustLoad(t, minimal+"fence: {mode: preferred}\nstate_dir: /s\n")
+	running := second.WithFixed(first)
+	const takes = "takes a restart of the agent; in force: "
+	for name, c := range map[string]struct {
+		local *Local
+		want  map[string]string
+	}{
+		"started": {first, nil},
+		"reloaded": {running, map[string]string{
+			"postgresql.data_dir": takes + "/data/n1", "zookeeper.hosts": takes + "127.0.0.1", "zookeeper.auth_data": takes + "not set",
+			"fence.mode": takes + "preferred", "state_dir": takes + "/s",
+		}},
+		"and again, as it is": {second.WithFixed(running), map[string]string{
+			"postgresql.data_dir": takes + "/data/n1", "zookeeper.hosts": takes + "127.0.0.1", "zookeeper.auth_data": takes + "not set",
+			"fence.mode": takes + "preferred", "state_dir": takes + "/s",
+		}},
+		"and again, as it was": {third.WithFixed(running), nil},
+	} {
+		got := map[string]string{}
+		for _, s := range c.local.Explain(Dynamic{}) {
+			if strings.Contains(s.Note, takes) {
+				got[s.Key] = s.Note
+			}
+			if strings.Contains(s.Value+s.Note, "s3cret") {
+				t.Errorf("%s: %s shows a secret", name, s.Key)
+			}
+		}
+		if len(got)+len(c.want) > 0 && !maps.Equal(got, c.want) {
+			t.Errorf("%s: got %q, want %q", name, got, c.want)
 		}
 	}
 }

@@ -38,6 +38,9 @@ type Local struct {
 	postgresql *cluster.Object
 	// root is all that was read, the environment included.
 	root *cluster.Object
+	// started is the root that the agent has started with; nil before the
+	// first reload.
+	started *cluster.Object
 	// where and file tell findings where keys were written.
 	where map[string]position
 	file  string

@@ -333,6 +333,32 @@ func standbyCases() []testCase {
 			v.Cluster.History = cluster.History{{Timeline: 1, LSN: 1000}, {Timeline: 2, LSN: 4500}}
 			v.Cluster.Status.Optime = 4001 + 1<<20
 		}, Wait, "race-lag", "at 0/FA0"},
+		{"lock free: the branch of the last leader, who left the key as it was", standbyOf, func(v *View) {
+			free(v)
+			v.Instance.Timeline, v.Instance.History = 3, cluster.History{{Timeline: 1, LSN: 1000}, {Timeline: 2, LSN: 4000}}
+			v.Cluster.History = cluster.History{{Timeline: 1, LSN: 1000}, {Timeline: 2, LSN: 3000}}
+			v.Cluster.Status.Optime = 5000 + 1<<20
+			v.WithLast, v.LastEpoch, v.Cluster.HistoryZxid = true, 9, 8
+		}, AskPeers, "race-ask", ""},
+		{"lock free: a branch that the last leader, or one after it, wrote", standbyOf, func(v *View) {
+			free(v)
+			v.Instance.Timeline, v.Instance.History = 3, cluster.History{{Timeline: 1, LSN: 1000}, {Timeline: 2, LSN: 4000}}
+			v.Cluster.History = cluster.History{{Timeline: 1, LSN: 1000}, {Timeline: 2, LSN: 3000}}
+			v.Cluster.Status.Optime = 5000 + 1<<20
+			v.WithLast, v.LastEpoch, v.Cluster.HistoryZxid = true, 9, 10
+		}, Wait, "race-lag", "at 0/BB8"},
+		{"lock free: not known to be on the last leader's branch", standbyOf, func(v *View) {
+			free(v)
+			v.Instance.Timeline, v.Instance.History = 3, cluster.History{{Timeline: 1, LSN: 1000}, {Timeline: 2, LSN: 4000}}
+			v.Cluster.History = cluster.History{{Timeline: 1, LSN: 1000}, {Timeline: 2, LSN: 3000}}
+			v.Cluster.Status.Optime = 5000 + 1<<20
+			v.LastEpoch, v.Cluster.HistoryZxid = 9, 8
+		}, Wait, "race-lag", "at 0/BB8"},
+		{"lock free: behind on a timeline that the key has ended, whoever wrote it", standbyOf, func(v *View) {
+			free(v)
+			v.Cluster.History, v.Cluster.Status.Optime = cluster.History{{Timeline: 1, LSN: 4000}}, 4001+1<<20
+			v.WithLast, v.LastEpoch, v.Cluster.HistoryZxid = true, 9, 8
+		}, Wait, "race-lag", "at 0/FA0"},
 		{"lock free: the cluster's own branch", standbyOf, func(v *View) {
 			free(v)
 			v.Instance.Timeline, v.Instance.History = 3, cluster.History{{Timeline: 1, LSN: 1000}, {Timeline: 2, LSN: 4000}}

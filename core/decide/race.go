@@ -301,7 +301,10 @@ func stalledRules() []Rule {
 // the place where its log and the cluster's went different ways is nobody's log
 // any more, and does not make up for lag. That is where the cluster left this
 // node's timeline, or an older one at another place than this node did: two
-// servers that were promoted apart give their timelines the same number.
+// servers that were promoted apart give their timelines the same number. A key
+// that is older than the last leader, with which this node's log agrees, may be
+// of a branch that the leader left: Patroni keeps a key that ends on the right
+// number.
 func (v View) shared() cluster.LSN {
 	at := v.Instance.Position()
 	if v.standbyCluster() {
@@ -310,6 +313,9 @@ func (v View) shared() cluster.LSN {
 	for _, row := range v.Cluster.History {
 		if row.Timeline >= v.Instance.Timeline {
 			return min(at, row.LSN)
+		}
+		if v.WithLast && v.Cluster.HistoryZxid != 0 && v.Cluster.HistoryZxid < int64(v.LastEpoch) {
+			continue
 		}
 		for _, own := range v.Instance.History {
 			if own.Timeline == row.Timeline && own.LSN != row.LSN {

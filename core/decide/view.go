@@ -83,6 +83,9 @@ type View struct {
 	// checked. DivergenceReason explains it.
 	Divergence       cluster.Divergence
 	DivergenceReason string
+	// WithLast means that the log of this running server was found to agree with
+	// that of the leader of LastEpoch, on the timeline that both are on.
+	WithLast bool
 	// RewindFailed means that pg_rewind failed against the present leader.
 	RewindFailed bool
 	// RemoteSilent means that the server outside was asked a moment ago and

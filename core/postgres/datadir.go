@@ -55,7 +55,8 @@ func (s *Server) inspectData() (empty bool, problem string) {
 // withoutLabel recognizes a copy of a running server that lacks backup_label,
 // by which recovery would know where to begin: from anywhere else the data
 // become corrupt, without a word. A server that ran here has left its
-// postmaster.opts, which no copying program takes along.
+// postmaster.opts, which copying programs leave out and snapshots of the whole
+// file system hold.
 func withoutLabel(dir string) string {
 	head, err := readControlHead(dir)
 	if err != nil || (head.State != dbInProduction && head.State != dbInArchiveRecovery) {
@@ -67,7 +68,7 @@ func withoutLabel(dir string) string {
 		}
 	}
 	return fmt.Sprintf("data directory %s is a copy of a running server (%s) without its backup_label, and would become corrupt; copy it again, "+
-		"or let it be made anew (reinitialize); for an atomic snapshot, create an empty postmaster.opts in it", dir, head.State)
+		"or let it be made anew (reinitialize); for an atomic snapshot, keep its postmaster.opts, or let the replica method create an empty one", dir, head.State)
 }
 
 // holdsNothing: what a mount point has, and hidden files, do not count.

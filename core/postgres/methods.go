@@ -219,13 +219,15 @@ func buildOptions(list []config.Option) []cluster.BuildOption {
 	return out
 }
 
-// copied makes a fresh copy ready to be started.
+// copied makes a fresh copy ready to be started. postmaster.opts stays where a
+// method has left it: it marks an atomic snapshot (withoutLabel), and a start
+// overwrites it.
 func (s *Server) copied() error {
 	cfg := s.config()
 	if _, err := majorVersion(cfg.DataDir); err != nil {
 		return fmt.Errorf("the method reports success, but there is no cluster in %s: %w", cfg.DataDir, err)
 	}
-	if err := removeFiles(cfg.DataDir, "postmaster.pid", "postmaster.opts", "recovery.signal", "promote"); err != nil {
+	if err := removeFiles(cfg.DataDir, "postmaster.pid", "recovery.signal", "promote"); err != nil {
 		return err
 	}
 	if err := removeSessions(cfg.DataDir); err != nil {

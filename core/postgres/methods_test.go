@@ -2,7 +2,10 @@ package postgres
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -42,5 +45,43 @@ func TestPauseEndsWithItsContext(t *testing.T) {
 	}
 	if err := pause(t.Context(), 0); err != nil {
 		t.Error(err)
+	}
+}
+
+// A replica method that takes an atomic snapshot has no backup_label; the
+// postmaster.opts in it says that recovery may begin at the control file.
+func TestSnapshotIsUsable(t *testing.T) {
+	for name, c := range map[string]struct {
+		files  []string
+		usable bool
+	}{
+		"snapshot":            {[]string{"postmaster.opts", "postmaster.pid"}, true},
+		"copy with its label": {[]string{"backup_label"}, true},
+		"copy without":        {[]string{"postmaster.pid"}, false},
+	} {
+		dir := filepath.Join(t.TempDir(), "data")
+		control := make([]byte, controlHeadSize)
+		binary.NativeEndian.PutUint32(control[16:], uint32(dbInProduction))
+		write := func(file, text string) {
+			t.Helper()
+			if err := os.MkdirAll(filepath.Dir(filepath.Join(dir, file)), 0o700); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(filepath.Join(dir, file), []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		write("PG_VERSION", "15\n")
+		write("global/pg_control", string(control))
+		for _, f := range c.files {
+			write(f, "")
+		}
+		s := New(Options{Config: config.Postgres{DataDir: dir}})
+		if err := s.copied(); err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		if empty, problem := s.inspectData(); empty || (problem == "") != c.usable {
+			t.Errorf("%s: empty %v, problem %q, want usable %v", name, empty, problem, c.usable)
+		}
 	}
 }

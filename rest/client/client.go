@@ -29,6 +29,9 @@ type Options struct {
 	Password string
 	// TLS is for members with https addresses; nil: the system's roots.
 	TLS *tls.Config
+	// Scope is the cluster's: who says that it is of another is not one of its
+	// members, whatever its address is. "": any.
+	Scope string
 	// TraceParent is the W3C trace context of the calls that Do makes; "" for
 	// none.
 	TraceParent string

@@ -32,9 +32,12 @@ func TestParseStatus(t *testing.T) {
 		"watchdog":            {`{"xlog": {}, "watchdog_failed": true}`, Peer{WatchdogFailed: true, FailoverPriority: 1}, ""},
 		"PostgreSQL down":     {`{"state": "stopped", "role": "replica"}`, Peer{}, "no WAL position"},
 		"not JSON":            {`<html>`, Peer{}, "read status"},
+		"of this cluster":     {`{"xlog": {}, "patroni": {"scope": "shop"}}`, Peer{FailoverPriority: 1}, ""},
+		"without a scope":     {`{"xlog": {}, "patroni": {"version": "1.0"}}`, Peer{FailoverPriority: 1}, ""},
+		"of another cluster":  {`{"role": "primary", "xlog": {"location": 9}, "patroni": {"scope": "bank"}}`, Peer{}, `it is of cluster "bank", not of "shop"`},
 		"array":               {`[]`, Peer{}, "not a JSON object"},
 	} {
-		got, err := parseStatus([]byte(c.text))
+		got, err := parseStatus([]byte(c.text), "shop")
 		if c.err == "" {
 			c.want.Reachable = true
 		}
@@ -47,7 +50,7 @@ func TestParseStatus(t *testing.T) {
 func FuzzParseStatus(f *testing.F) {
 	f.Add([]byte(`{"xlog": {"location": 1}, "tags": {"nofailover": 1}}`))
 	f.Fuzz(func(t *testing.T, text []byte) {
-		if p, err := parseStatus(text); err != nil && p.Reachable {
+		if p, err := parseStatus(text, "shop"); err != nil && p.Reachable {
 			t.Errorf("%q: reachable in spite of %v", text, err)
 		}
 	})

@@ -59,7 +59,7 @@ func (c *Client) GetStatus(ctx context.Context, apiURL string) (Peer, error) {
 	if err != nil {
 		return Peer{}, err
 	}
-	return parseStatus([]byte(r.Text))
+	return parseStatus([]byte(r.Text), c.options.Scope)
 }
 
 // Ask asks all members in parallel and returns one answer for each, in their
@@ -95,11 +95,15 @@ func (c *Client) Alive(ctx context.Context, apiURL string) (alive bool, instance
 	return true, r.header.Get(instanceHeader)
 }
 
-// parseStatus reads a status document, of this or an older release.
-func parseStatus(text []byte) (Peer, error) {
+// parseStatus reads a status document, of this or an older release. One of a
+// cluster other than scope is an error, one without a scope is not.
+func parseStatus(text []byte, scope string) (Peer, error) {
 	o, err := cluster.ParseObject(text)
 	if err != nil {
 		return Peer{}, fmt.Errorf("read status: %w", err)
+	}
+	if other, _ := o.Object("patroni").Get("scope").(string); other != "" && scope != "" && other != scope {
+		return Peer{}, fmt.Errorf("read status: it is of cluster %q, not of %q", other, scope)
 	}
 	xlog := o.Object("xlog")
 	if xlog == nil {

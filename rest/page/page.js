@@ -6,9 +6,11 @@
   const shown = 5;           // failovers
   const remembered = 50;     // events
   const settling = [200, 1000, 3000, 8000]; // ms after an event: members follow one after the other
+  const patience = 1000;     // ms from an event to the first reading after it, however many follow
   const steady = 10000;      // ms; lag moves without an event
   let leader;                // undefined until it was read once
-  let timers = [];
+  let waiting = 0;           // since when an event has waited to be read after, ms; 0: none has
+  let timers = [], records = [];
 
   const element = (name, text, attributes = {}) => {
     const e = document.createElement(name);
@@ -171,14 +173,17 @@
     $("failovers").replaceChildren(...(items.length ? items : [element("p", "none recorded", { class: "quiet" })]));
   };
 
-  const refresh = async (withRecord) => {
+  const refresh = async () => {
+    waiting = 0;
     try {
       drawCluster(await read("cluster"));
     } catch (e) {
       $("health").dataset.grade = "bad";
       $("health").textContent = `the state of the cluster is not known: ${e.message}`;
     }
-    if (!withRecord) return;
+  };
+
+  const refreshFailovers = async () => {
     try {
       const r = await read("failovers");
       drawFailovers(r.failovers);
@@ -188,14 +193,24 @@
     }
   };
 
-  const settle = () => {
+  // settle reads again after an event, and some more times. Only a change of
+  // roles makes a failover; its record is asked of all members.
+  const settle = (kind) => {
+    waiting = waiting || Date.now();
+    const first = Math.max(0, Math.min(settling[0], waiting + patience - Date.now()));
     timers.forEach(clearTimeout);
-    timers = settling.map((ms, i) => setTimeout(() => refresh(i > 0), ms));
+    timers = settling.map((ms, i) => setTimeout(refresh, i ? ms : first));
+    if (kind !== "leader" && kind !== "role") return;
+    records.forEach(clearTimeout);
+    records = settling.slice(1).map((ms) => setTimeout(refreshFailovers, ms));
   };
+
+  const building = (b) => b ? `${b.method}${b.phase ? " " + b.phase : ""}${b.percent === undefined ? "" : ` ${b.percent} %`}` : "–";
 
   const note = (kind, data) => {
     let words = kind;
     if (kind === "audit") words = `${data.who}: ${data.method} ${data.path} → ${data.code}`;
+    else if (kind === "build") words = `build of ${data.member}: ${building(data.from)} → ${building(data.to)}`;
     else if (data.to !== undefined) words = `${kind}${data.member && kind !== "leader" ? " of " + data.member : ""}: ${data.from || "–"} → ${data.to === "" ? "–" : data.to}${data.reason ? " (" + data.reason + ")" : ""}`;
     $("events").prepend(element("li", `${data.time ? clock(data.time) : ""} ${words}`));
     while ($("events").children.length > remembered) $("events").lastElementChild.remove();
@@ -203,16 +218,17 @@
 
   const listen = () => {
     const source = new EventSource("events");
-    source.onopen = () => { $("link").textContent = "live"; refresh(true); };
+    source.onopen = () => { $("link").textContent = "live"; refresh(); refreshFailovers(); };
     source.onerror = () => { $("link").textContent = "the agent does not answer; trying again"; };
-    for (const kind of ["role", "state", "leader", "config", "request", "operation", "pause", "store", "audit"]) {
-      source.addEventListener(kind, (e) => { note(kind, JSON.parse(e.data)); settle(); });
+    for (const kind of ["role", "state", "leader", "config", "request", "operation", "build", "pause", "store", "audit"]) {
+      source.addEventListener(kind, (e) => { note(kind, JSON.parse(e.data)); settle(kind); });
     }
-    source.addEventListener("gap", settle);
+    source.addEventListener("gap", () => settle("leader"));
   };
 
   read("patroni").then((d) => { $("served").textContent = d.patroni.name || d.patroni.scope; }).catch(() => {});
-  refresh(true);
+  refresh();
+  refreshFailovers();
   listen();
-  setInterval(() => { if (!document.hidden) refresh(false); }, steady);
+  setInterval(() => { if (!document.hidden) refresh(); }, steady);
 })();

@@ -53,7 +53,10 @@ func (c *client) SetStatus(ctx context.Context, s cluster.Status) error {
 
 // SetHistory writes the history key.
 func (c *client) SetHistory(ctx context.Context, h cluster.History) error {
-	return c.asLeader(ctx, "history", func() bool { c.w.zk.rest.History = h; return true })
+	return c.asLeader(ctx, "history", func() bool {
+		c.w.zk.rest.History, c.w.zk.rest.HistoryZxid = h, c.w.zk.zxid+1
+		return true
+	})
 }
 
 // SetFailsafe writes the failsafe key.

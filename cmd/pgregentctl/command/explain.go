@@ -155,7 +155,9 @@ func (a *app) explanationOf(ctx context.Context, m cluster.Member, key string) (
 	var settings []config.Setting
 	switch reply.Code {
 	case http.StatusOK:
-	case http.StatusUnauthorized, http.StatusForbidden:
+	case http.StatusForbidden: // its own words say why
+		return nil, fmt.Errorf("it refuses to tell its settings here: %s", strings.TrimSpace(reply.Text))
+	case http.StatusUnauthorized:
 		a.hint(reply)
 		return nil, &client.StatusError{Reply: reply}
 	default:

@@ -119,6 +119,7 @@ func TestOwnCommands(t *testing.T) {
 		{name: "explain-secret", args: []string{"explain", "--file", agent, "postgresql.authentication"}},
 		{name: "explain-unknown", args: []string{"explain", "--file", agent, "no.such.key"}},
 		{name: "explain-patroni", args: []string{"explain", "--cluster", "plain", "ttl"}, answers: map[string]answer{"GET /explain": {code: 503, text: "{}"}}},
+		{name: "explain-refused", args: []string{"explain", "--cluster", "plain", "ttl"}, answers: map[string]answer{"GET /explain": {code: 403, text: "settings are told to loopback addresses only, because neither restapi.authentication nor restapi.identities is set"}}},
 		{name: "explain-nothing", args: []string{"explain"}},
 		{name: "plugin-nothing", args: []string{"plugin"}},
 		{name: "plugin-list-no-file", args: []string{"plugin", "list"}},
