@@ -6,7 +6,6 @@ import (
 	"encoding/base64"
 	"errors"
 	"os"
-	"slices"
 	"strings"
 
 	"github.com/pgregent/pgregent/core/cluster"
