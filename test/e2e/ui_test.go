@@ -87,10 +87,15 @@ func spoken(t *testing.T, tab *browser.Tab) {
 	t.Helper()
 	nodes := tab.Accessible()
 	for _, want := range []browser.Node{
-		{Role: "banner"}, {Role: "main"}, {Role: "contentinfo"}, {Role: "status"},
-		{Role: "heading", Name: "Cluster " + lab.Scope}, {Role: "heading", Name: "Members"},
+		{Role: "banner"},
+		{Role: "main"},
+		{Role: "contentinfo"},
+		{Role: "status"},
+		{Role: "heading", Name: "Cluster " + lab.Scope},
+		{Role: "heading", Name: "Members"},
 		{Role: "table", Name: "Who leads, who replicates from whom, and how far behind"},
-		{Role: "columnheader", Name: "Lag"}, {Role: "rowheader", Name: "pg1"},
+		{Role: "columnheader", Name: "Lag"},
+		{Role: "rowheader", Name: "pg1"},
 		{Role: "link", Name: "Skip to the content"},
 	} {
 		if !slices.ContainsFunc(nodes, func(n browser.Node) bool { return n.Role == want.Role && (want.Name == "" || n.Name == want.Name) }) {
