@@ -92,6 +92,7 @@ func (p *peers) Ask(ctx context.Context, members []cluster.Member) []agent.PeerA
 		out[i] = agent.PeerAnswer{
 			Name: s.Name, Reachable: s.Reachable, Err: s.Err, Primary: s.Primary, Position: s.Position,
 			Timeline: s.Timeline, NoFailover: s.NoFailover, FailoverPriority: s.FailoverPriority, WatchdogFailed: s.WatchdogFailed,
+			Lagging: decide.LagsBehind(s.Rule),
 		}
 	}
 	return out

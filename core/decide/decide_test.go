@@ -301,6 +301,10 @@ func standbyCases() []testCase {
 			free(v)
 			v.Peers = []Peer{{Name: "c", Reachable: true, Position: 1, Timeline: 2, FailoverPriority: 1}}
 		}, Wait, "race", "timeline 2"},
+		{"lock free: a peer on a newer timeline that leaves it to others", standbyOf, func(v *View) {
+			free(v)
+			v.Peers = []Peer{{Name: "c", Reachable: true, Position: 1, Timeline: 2, FailoverPriority: 1, Lagging: true}}
+		}, Acquire, "race", "the healthiest"},
 		{"lock free: nofailover", standbyOf, func(v *View) {
 			free(v)
 			o := &cluster.Object{}

@@ -101,7 +101,7 @@ func raceRules() []Rule {
 			Then: func(v View) Decision { return takeOver(v, "") },
 		},
 		{
-			Name: "race-lag",
+			Name: lagRule,
 			Doc:  "The lock is free, but this node is further behind than maximum_lag_on_failover, and no operator asked for a failover.",
 			When: func(v View) bool {
 				_, requested := v.election()
@@ -137,6 +137,13 @@ func raceRules() []Rule {
 	}
 }
 
+// lagRule is what a node shows that is too far behind. LagsBehind reads it.
+const lagRule = "race-lag"
+
+// LagsBehind reports whether a node whose last decision is by that rule leaves
+// the free lock to others because it is too far behind.
+func LagsBehind(rule string) bool { return rule == lagRule }
+
 // race decides with the peers' answers at hand.
 func race(v View) Decision {
 	if why := outrun(v); why != "" {
@@ -160,6 +167,7 @@ func outrun(v View) string {
 		case p.Reachable && p.Primary:
 			return fmt.Sprintf("%s still runs as primary", p.Name)
 		case !p.fit(), !v.rival(p): // also on a newer timeline, which somebody has begun by hand
+		case p.Timeline > v.Instance.Timeline && p.Lagging: // the newer timeline is an abandoned one
 		case p.Timeline > v.Instance.Timeline:
 			return fmt.Sprintf("%s is on timeline %d, this node on %d", p.Name, p.Timeline, v.Instance.Timeline)
 		case p.olderThan(v.Instance.Timeline): // what it has beyond the fork is abandoned

@@ -138,6 +138,9 @@ type Peer struct {
 	NoFailover       bool
 	FailoverPriority int
 	WatchdogFailed   bool
+	// Lagging means that it leaves the free lock to others because the last
+	// leader was too far ahead of it.
+	Lagging bool
 }
 
 // olderThan reports that the peer is known to be on an older timeline: what

@@ -41,6 +41,8 @@ type Peer struct {
 	NoFailover       bool
 	FailoverPriority int
 	WatchdogFailed   bool
+	// Rule is of its last decision, "" for a member that is not of ours.
+	Rule string
 }
 
 // GetStatus asks one member, at exactly its api_url. The HTTP code does not
@@ -126,6 +128,7 @@ func parseStatus(text []byte, scope string) (Peer, error) {
 		NoFailover: tags.NoFailover(), FailoverPriority: tags.FailoverPriority(),
 		WatchdogFailed: failed,
 	}
+	p.Rule, _ = o.Object("pgregent").Get("rule").(string)
 	location := number(xlog, "location")
 	p.Primary = location > 0 || p.Role == cluster.RolePrimary || p.Role == "master"
 	p.Position = cluster.LSN(max(location, number(xlog, "received_location"), number(xlog, "replayed_location")))

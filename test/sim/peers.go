@@ -10,6 +10,7 @@ import (
 
 	"github.com/pgregent/pgregent/core/agent"
 	"github.com/pgregent/pgregent/core/cluster"
+	"github.com/pgregent/pgregent/core/decide"
 )
 
 var _ agent.Peers = (*peers)(nil)
@@ -130,6 +131,7 @@ func answerOf(st *cluster.NodeStatus) agent.PeerAnswer {
 	return agent.PeerAnswer{
 		Reachable: true, Primary: !i.Standby, Position: i.Position(), Timeline: i.Timeline,
 		NoFailover: st.Tags.NoFailover(), FailoverPriority: st.Tags.FailoverPriority(), WatchdogFailed: st.WatchdogFailed,
+		Lagging: decide.LagsBehind(st.Rule),
 	}
 }
 

@@ -65,6 +65,7 @@ func (a *app) imagine(ctx context.Context, view *cluster.Cluster, down []string)
 		v.Peers = append(v.Peers, decide.Peer{
 			Name: p.Name, Reachable: p.Reachable, Err: p.Err, Primary: p.Primary, Position: p.Position, Timeline: p.Timeline,
 			NoFailover: p.NoFailover, FailoverPriority: p.FailoverPriority, WatchdogFailed: p.WatchdogFailed,
+			Lagging: decide.LagsBehind(p.Rule),
 		})
 	}
 	return decide.WhatIf(v, down...)
