@@ -202,6 +202,9 @@ func (v *view) read(ctx context.Context, l *link, t task) (reading, error) {
 			r.node, err = readStatus(c, path, v.paths.of(keyOptime))
 		default:
 			r.node, r.armed, err = readWatched(c, path, t.arm, !isMember(t.key))
+			if isMember(t.key) && errors.Is(err, zk.ErrNoAuth) {
+				r.node, r.armed, err = readDenied(c, path, t.arm)
+			}
 		}
 		return r, err
 	})
@@ -224,6 +227,28 @@ func readWatched(c *zk.Conn, path string, arm, created bool) (n znode, armed boo
 	}
 	n, err = found(c.Get(path)) // appeared in between; the watch is set
 	return n, true, err
+}
+
+// readDenied is readWatched for a znode whose ACL does not let this agent read
+// it: that it is there can be told by most servers, and with a watch also when
+// it changes, after which it may be readable.
+func readDenied(c *zk.Conn, path string, arm bool) (n znode, armed bool, err error) {
+	var exists bool
+	var stat *zk.Stat
+	if arm {
+		exists, stat, _, err = c.ExistsW(path)
+	} else {
+		exists, stat, err = c.Exists(path)
+	}
+	switch {
+	case errors.Is(err, zk.ErrNoAuth):
+		return znode{exists: true, denied: true}, false, nil
+	case err != nil:
+		return znode{}, false, err
+	case !exists:
+		return znode{}, arm, nil
+	}
+	return znode{exists: true, denied: true, stat: *stat}, arm, nil
 }
 
 // readChildren is readWatched for the list of children.

@@ -26,6 +26,9 @@ func parse(nodes map[string]znode) *cluster.Cluster {
 	sort.Strings(keys)
 	for _, k := range keys {
 		n := nodes[k]
+		if n.denied {
+			finding(c, k, "cannot be read: its ACL does not admit this agent; compare zookeeper.set_acls, auth_data and cert of all members")
+		}
 		text := utf8.Valid(n.data)
 		if !text {
 			finding(c, k, "is not UTF-8")

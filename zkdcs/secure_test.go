@@ -27,14 +27,14 @@ type secured struct {
 	ca *certstest.Authority
 }
 
-func secureServer(t *testing.T) *secured {
+func secureServer(t *testing.T, lines ...string) *secured {
 	ca := certstest.New(t, "")
 	ca.Issue("server", "server")
 	ca.Issue("me", "me")
 	ca.Issue("other", "other")
 	return &secured{t: t, ca: ca, Server: zktest.Start(t, zktest.WithTLS(zktest.TLS{
 		CertFile: ca.Path("server.pem"), KeyFile: ca.Path("server.key"), CAFile: ca.Path("ca.pem"), AskClients: true,
-	}))}
+	}), zktest.WithLines(lines...))}
 }
 
 // client is the TLS of a client with that certificate, which trusts ca.
@@ -100,40 +100,49 @@ func TestTLS(t *testing.T) {
 	b.acquire(t)
 }
 
-// TestRefusedServers: the reason is told, and nothing is sent.
+// TestRefusedServers: the reason is told, and there is no session.
 func TestRefusedServers(t *testing.T) {
-	s := secureServer(t)
+	// By TLS 1.3 a client's certificate is looked at after its handshake.
+	s := secureServer(t, "ssl.protocol=TLSv1.3", "ssl.enabledProtocols=TLSv1.3", "ssl.ciphersuites=TLS_AES_128_GCM_SHA256")
 	stranger := certstest.New(t, t.TempDir())
 	stranger.Issue("me", "me")
 	for name, c := range map[string]struct {
 		addr string
 		tls  func(string) *tls.Config
-		want string
+		want string // "": nothing is wrong
 	}{
+		"nothing wrong":       {s.SecureAddr(), client(t, s.ca, "me", s.ca), ""},
 		"unknown authority":   {s.SecureAddr(), client(t, s.ca, "me", stranger), "unknown authority"},
-		"another host":        {strings.Replace(s.SecureAddr(), "127.0.0.1", "localhost", 1), client(t, s.ca, "me", s.ca), "localhost"},
-		"a port without TLS":  {s.Addr(), client(t, s.ca, "me", s.ca), "TLS"},
-		"unknown certificate": {s.SecureAddr(), client(t, stranger, "me", s.ca), "certificate"},
+		"another host":        {strings.Replace(s.SecureAddr(), "127.0.0.1", "localhost", 1), client(t, s.ca, "me", s.ca), "to match localhost"},
+		"a port without TLS":  {s.Addr(), client(t, s.ca, "me", s.ca), "speak TLS"},
+		"unknown certificate": {s.SecureAddr(), client(t, stranger, "me", s.ca), "remote error: tls"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			var said logLines
 			st, err := New(Options{
 				Access: Access{Hosts: []string{c.addr}, TLS: c.tls}, Scope: scope(t), SessionTimeout: 4 * time.Second,
-				RetryTimeout: 100 * time.Millisecond, Logger: slog.New(slog.NewTextHandler(&said, nil)),
+				RetryTimeout: 3 * time.Second, Logger: slog.New(slog.NewTextHandler(&said, nil)),
 			})
 			if err != nil {
 				t.Fatal(err)
 			}
 			run(t, st)
 			n := &node{Store: st}
-			if name != "unknown certificate" { // which TLS 1.3 tells after the client's handshake
-				n.await(t, "the reason", func() bool {
-					return strings.Contains(said.String(), "ZooKeeper server cannot be used") && strings.Contains(said.String(), c.want)
-				})
+			if c.want == "" {
+				n.await(t, "a session", func() bool { return st.SessionID() != 0 })
+				n.await(t, "a view", func() bool { _, err := st.Load(t.Context()); return err == nil })
+				return
 			}
+			n.await(t, "the reason", func() bool {
+				return strings.Contains(said.String(), "ZooKeeper server cannot be used") && strings.Contains(said.String(), c.want)
+			})
+			n.await(t, "more attempts", func() bool { return st.Stats().Wire.Dials > 1 })
 			if _, err := st.Load(t.Context()); !errors.Is(err, cluster.ErrUnreachable) {
 				t.Errorf("got %v, want unreachable", err)
+			}
+			if wire := st.Stats().Wire; st.SessionID() != 0 || wire.Attached != 0 {
+				t.Errorf("session %#x, %+v", st.SessionID(), wire)
 			}
 		})
 	}
@@ -184,8 +193,9 @@ func TestACL(t *testing.T) {
 			if open, err := n.OpenToAnyone(t.Context()); open || err != nil {
 				t.Errorf("open to anyone: %v, %v", open, err)
 			}
-			if _, err := New(n.opts); err != nil {
-				t.Error(err)
+			again, _ := s.through("", closed) // which waits for a view
+			if c := again.view(t); c.Leader == nil || len(c.Members) != 1 {
+				t.Errorf("with the credentials: %+v", c)
 			}
 			stranger := openStranger(t, s, n.opts)
 			(&node{Store: stranger}).await(t, "its session", func() bool { return stranger.SessionID() != 0 })

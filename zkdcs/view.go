@@ -199,8 +199,9 @@ func (v *view) store(l *link, list []reading) bool {
 			n.armed = false
 		}
 		// A member that vanished between listing and read stays dirty: only
-		// the list will tell whether it has come back.
-		if n.events == r.events && (r.node.exists || !isMember(r.key)) {
+		// the list will tell whether it has come back. So does one that may not
+		// be read, unless a watch tells of its changes.
+		if n.events == r.events && (r.node.exists || !isMember(r.key)) && (n.armed || !r.node.denied) {
 			n.dirty = false
 		}
 		if r.key == keyMembers {

@@ -12,6 +12,8 @@ type znode struct {
 	exists bool
 	data   []byte
 	stat   zk.Stat
+	// denied means that it is there, but may not be read; stat may be blank.
+	denied bool
 }
 
 // readNode reads without a watch. An absent znode is no error.

@@ -34,6 +34,8 @@ type conn struct {
 	net.Conn
 	raw  net.Conn // Conn, or what is below its encryption
 	gate *Gate
+	// address is what was dialed.
+	address string
 
 	mu        sync.Mutex
 	opened    bool // the connect request has been sent
@@ -45,9 +47,9 @@ type conn struct {
 	wish      time.Time   // the client's own read deadline
 }
 
-func newConn(visible, raw net.Conn, g *Gate) *conn {
+func newConn(visible, raw net.Conn, address string, g *Gate) *conn {
 	c := &conn{
-		Conn: visible, raw: raw, gate: g,
+		Conn: visible, raw: raw, gate: g, address: address,
 		handshake: time.Now().Add(g.opts.Handshake),
 		out:       scanner{most: 2 * g.opts.MaxFrame},
 		in:        scanner{least: responseLeast, most: responseMost},
@@ -110,11 +112,27 @@ func (c *conn) Read(b []byte) (int, error) {
 			return 0, fmt.Errorf("receive frame: %w", ferr)
 		}
 	}
+	if c.isRefusal(err) {
+		c.gate.refuse(c.address, fmt.Errorf("speak TLS with %s: %w", c.address, err))
+	}
 	if errors.Is(err, os.ErrDeadlineExceeded) {
 		c.gate.overdue()
 		c.Close()
 	}
 	return n, err
+}
+
+// isRefusal reports whether err, of a read, is the server's alert about our
+// handshake: by TLS 1.3 it looks at a client's certificate only after the
+// client has finished.
+func (c *conn) isRefusal(err error) bool {
+	var alert *net.OpError
+	if !errors.As(err, &alert) || alert.Op != "remote error" { // as crypto/tls calls an alert
+		return false
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.session.ID == 0
 }
 
 func (c *conn) incoming(b []byte) error {

@@ -111,7 +111,7 @@ func (g *Gate) Dial(network, address string, timeout time.Duration) (net.Conn, e
 		raw.Close()
 		return nil, g.shut
 	}
-	g.conn = newConn(secure, raw, g)
+	g.conn = newConn(secure, raw, address, g)
 	return g.conn, nil
 }
 
@@ -139,12 +139,16 @@ func (g *Gate) encrypt(raw net.Conn, address string) (net.Conn, error) {
 			err = cause
 		}
 		err = fmt.Errorf("speak TLS with %s: %w", address, err)
-		if g.opts.Refused != nil {
-			g.opts.Refused(address, err)
-		}
+		g.refuse(address, err)
 		return nil, err
 	}
 	return secure, nil
+}
+
+func (g *Gate) refuse(address string, err error) {
+	if g.opts.Refused != nil {
+		g.opts.Refused(address, err)
+	}
 }
 
 // admit reports whether address may be dialed now, and after which pause.
