@@ -330,6 +330,9 @@ func TestLeaderWrites(t *testing.T) {
 	if len(v.History) != 1 || v.History[0] != h[0] || v.Status.Optime != 42 {
 		t.Errorf("got %+v, %+v", v.History, v.Status)
 	}
+	if epoch := int64(v.Leader.Epoch); v.HistoryZxid <= epoch {
+		t.Errorf("written by transaction %d, before the leader's %d", v.HistoryZxid, epoch)
+	}
 	a.Abandon()
 	if a.Lease().Held() {
 		t.Error("lease outlives Abandon")
