@@ -31,8 +31,9 @@ func TestRpmlintIsSilent(t *testing.T) {
 	dist := build(t, "v0.1.0", "first", "ARCHES=amd64 arm64")
 	for _, arch := range []string{"x86_64", "aarch64"} {
 		dir := t.TempDir()
-		rpm := filepath.Join(dir, "pgregent."+arch+".rpm")
-		run(t, nil, "cp", one(t, dist, "*."+arch+".rpm"), rpm)
+		built := one(t, dist, "*."+arch+".rpm")
+		rpm := filepath.Join(dir, filepath.Base(built))
+		run(t, nil, "cp", built, rpm)
 		run(t, nil, "cp", repository+"/packaging/rpmlint.toml", dir)
 		run(t, nil, "chown", "-R", "nobody", filepath.Dir(dir))
 		out, err := try([]string{"HOME=" + dir}, "setpriv", "--reuid=nobody", "--clear-groups", "--regid=nogroup",
