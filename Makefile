@@ -84,7 +84,7 @@ session: test-deps ## an operator at a terminal, from a switchover to a failover
 	mkdir -p $(SESSION)
 	PGREGENT_SESSION=$(abspath $(SESSION)) $(GO) test -race -count=1 -timeout 10m -v -run TestScriptedSession ./test/e2e
 
-bench-observe: deps ## what traces and metrics cost, idle and under load, and with a dead collector; 5 minutes
+bench-observe: deps ## what traces and metrics cost, idle and under load, and with a dead collector; 13 minutes
 	PGREGENT_BENCH_OBSERVE=1 $(GO) test -run '^$$' -bench 'BenchmarkObservability|BenchmarkDeadCollector' -benchtime 1x -timeout 30m -v ./test/bench
 
 alerts: test-deps ## a real Prometheus scrapes a cluster that is broken in one way after another: the alerts, and the dashboards' queries

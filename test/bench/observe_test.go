@@ -24,7 +24,7 @@ const (
 	// loadRounds is how often each agent gets the load, in turns.
 	loadRounds = 3
 	// deadFor is how long spans are made for a collector that does not answer.
-	deadFor = 2 * time.Minute
+	deadFor = 10 * time.Minute
 	// scrapeEvery is Prometheus's usual interval, for the shipped alerts.
 	scrapeEvery = 5 * time.Second
 	// mostCPU and mostMemory are what watching may cost: percent of one
