@@ -148,7 +148,7 @@ func (l *Lab) AddNode(name string, o Options) *Node {
 		o.DCS = DefaultDCS
 	}
 	n := l.newNode(name, o)
-	l.T.Cleanup(n.KillAll)
+	l.T.Cleanup(n.bury)
 	return n
 }
 
@@ -175,7 +175,7 @@ func credentials(t testing.TB, dir string) *syscall.SysProcAttr {
 
 func (l *Lab) end() {
 	for _, n := range l.Nodes {
-		n.KillAll()
+		n.bury()
 		for _, bad := range []string{"DATA RACE", "panic:"} {
 			if strings.Contains(n.Log(), bad) {
 				l.T.Errorf("%s: %s in its log", n.Name, bad)

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/pgregent/pgregent/core/cluster"
+	"github.com/pgregent/pgregent/core/postgres/pgtest"
 )
 
 // The roles that every lab cluster has.
@@ -216,6 +217,12 @@ func (n *Node) KillAll() {
 		<-n.exited
 		n.started = false
 	}
+}
+
+// bury ends the node for good.
+func (n *Node) bury() {
+	n.KillAll()
+	pgtest.ReleaseShared(n.DataDir)
 }
 
 // StateDir is where the agent keeps what survives it, and its fence works.

@@ -80,6 +80,7 @@ func Config(t testing.TB, name string) config.Postgres {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
+		ReleaseShared(filepath.Join(dir, "data"))
 		if err := os.RemoveAll(dir); err != nil {
 			t.Errorf("remove %s: %v", dir, err)
 		}
