@@ -149,9 +149,11 @@ func (r *run) lag(n *lab.Node) {
 
 // cutStore stops ZooKeeper until the leader has demoted itself.
 func (r *run) cutStore(n *lab.Node) {
+	const demotion = "rule=primary-without-lease"
+	before := count(n.Log(), demotion) // of a fault before this one
 	r.ZK.Pause()
 	r.Wait(60*time.Second, "a demotion", func() string {
-		if !strings.Contains(n.Log(), "rule=primary-without-lease") {
+		if count(n.Log(), demotion) == before {
 			return "it leads"
 		}
 		return ""
