@@ -3,22 +3,13 @@ package e2e
 import (
 	"strconv"
 	"testing"
-
-	"github.com/pgregent/pgregent/test/lab"
 )
 
 // TestToolTurnsClusters has the operator's tool exchange the roles of two
 // clusters: the standby cluster is promoted, the former main one demoted.
 func TestToolTurnsClusters(t *testing.T) {
 	t.Parallel()
-	main := lab.New(t, lab.Options{Nodes: 1, DCS: fast})
-	main.Leader().MustExec("CREATE TABLE seen (id int); INSERT INTO seen VALUES (1)")
-	dr := lab.New(t, lab.Options{
-		Nodes: 2, ZooKeeper: []string{main.ZK.Addr()}, Scope: "dr", Prefix: "dr",
-		DCS: fast + "standby_cluster: " + section(main.Nodes) + "\n",
-	})
-	becomes(dr, asStandbyLeader)
-	arrives(dr, 1)
+	main, dr := mainAndStandby(t, 1)
 	atMain, atDR := &run{Lab: main, t: t}, &run{Lab: dr, t: t}
 
 	atDR.tool(1, "Cluster is already in the required state", "demote-cluster", "--host", "127.0.0.1", "--force")

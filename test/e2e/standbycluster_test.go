@@ -97,16 +97,25 @@ func writableNodes(t *testing.T, clusters ...*lab.Lab) (names []string) {
 	return names
 }
 
-func TestStandbyCluster(t *testing.T) {
-	t.Parallel()
-	main := lab.New(t, lab.Options{Nodes: 2, DCS: fast})
+// mainAndStandby are a cluster of so many nodes, and a standby cluster of two
+// that has the first row of the table seen.
+func mainAndStandby(t *testing.T, nodes int) (main, dr *lab.Lab) {
+	t.Helper()
+	main = lab.New(t, lab.Options{Nodes: nodes, DCS: fast})
 	main.Leader().MustExec("CREATE TABLE seen (id int); INSERT INTO seen VALUES (1)")
-	dr := lab.New(t, lab.Options{
+	dr = lab.New(t, lab.Options{
 		Nodes: 2, ZooKeeper: []string{main.ZK.Addr()}, Scope: "dr", Prefix: "dr",
 		DCS: fast + "standby_cluster: " + section(main.Nodes) + "\n",
 	})
-	leader := becomes(dr, asStandbyLeader)
+	becomes(dr, asStandbyLeader)
 	arrives(dr, 1)
+	return main, dr
+}
+
+func TestStandbyCluster(t *testing.T) {
+	t.Parallel()
+	main, dr := mainAndStandby(t, 2)
+	leader := dr.Leader()
 
 	t.Log("the main cluster's primary moves; the standby cluster goes on with the new one")
 	post(t, main.Leader(), "/switchover", fmt.Sprintf(`{"leader": %q}`, main.Leader().Name), 200)
