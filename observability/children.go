@@ -22,8 +22,6 @@ type Call struct {
 	System, Name string
 	Begin, End   time.Time
 	Err          error
-	// Facts are further attributes.
-	Facts map[string]string
 }
 
 // Call makes a span of a call that has ended.
@@ -37,11 +35,8 @@ func (t *Tracing) Call(c Call) {
 	if c.Span != (record.SpanID{}) {
 		ctx = withIDs(ctx, trace.TraceID(c.Trace), trace.SpanID(c.Span))
 	}
-	attrs := []attribute.KeyValue{attribute.String("pgregent.system", c.System)}
-	for k, v := range c.Facts {
-		attrs = append(attrs, attribute.String(k, v))
-	}
-	_, span := t.tracer.Start(ctx, c.System+" "+c.Name, trace.WithTimestamp(c.Begin), trace.WithSpanKind(trace.SpanKindClient), trace.WithAttributes(attrs...))
+	_, span := t.tracer.Start(ctx, c.System+" "+c.Name, trace.WithTimestamp(c.Begin), trace.WithSpanKind(trace.SpanKindClient),
+		trace.WithAttributes(attribute.String("pgregent.system", c.System)))
 	if c.Err != nil {
 		span.SetStatus(codes.Error, c.Err.Error())
 	}
