@@ -3,8 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
-	"os"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -111,12 +109,7 @@ func (n *node) newHost(local *config.Local) error {
 
 // validatePlugins is checkPlugins for --validate-config.
 func validatePlugins(local *config.Local) error {
-	dir, err := os.MkdirTemp("", "pgregent-validate-")
-	if err != nil {
-		return fmt.Errorf("check plugins: %w", err)
-	}
-	defer func() { _ = os.RemoveAll(dir) }()
-	checker, err := plugins.NewChecker(plugins.Options{Cluster: local.Scope, Node: local.Name, StateDir: dir})
+	checker, err := plugins.NewChecker(plugins.Options{Cluster: local.Scope, Node: local.Name})
 	if err != nil {
 		return err
 	}

@@ -105,12 +105,7 @@ func (a *app) listPlugins(ctx context.Context, agent string) error {
 		a.Printf("%s configures no plugins.", a.config.File)
 		return nil
 	}
-	dir, err := os.MkdirTemp("", "pgregentctl-")
-	if err != nil {
-		return fmt.Errorf("check plugins: %w", err)
-	}
-	defer func() { _ = os.RemoveAll(dir) }()
-	checker, err := plugins.NewChecker(plugins.Options{Cluster: local.Scope, Node: local.Name, StateDir: dir})
+	checker, err := plugins.NewChecker(plugins.Options{Cluster: local.Scope, Node: local.Name})
 	if err != nil {
 		return err
 	}
