@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -71,7 +70,7 @@ exec ` + lab.BinDir() + `/pg_basebackup -D "$D" -X stream -c fast -d "$C"
 	}
 	second.Start()
 	l.WaitHealthy(60 * time.Second)
-	if syscall.Kill(sleeper, 0) == nil {
+	if pid := sleepers(dir); pid == sleeper {
 		t.Error("the child of the former agent's script is still there")
 	}
 	if first.Postmaster() != postmaster {
@@ -79,7 +78,8 @@ exec ` + lab.BinDir() + `/pg_basebackup -D "$D" -X stream -c fast -d "$C"
 	}
 }
 
-// sleepers is the process that a script has left, by its environment.
+// sleepers is the process that a script has left, by its command line and
+// environment: a zombie that init has not buried yet has neither.
 func sleepers(dir string) int {
 	entries, err := filepath.Glob("/proc/[0-9]*/cmdline")
 	if err != nil {
