@@ -341,19 +341,36 @@ func TestACutIsToldByWhoElseAnswers(t *testing.T) {
 	}
 }
 
+// A demoted leader is started as a standby while ZooKeeper is silent, and
+// promoted again under the same lock.
 func TestADemotedLeaderThatComesBackIsARestart(t *testing.T) {
-	k := newTeller(t, "a", nil)
-	k.a.o.Peers = saying{answers: []decide.Peer{{Name: "b", Reachable: true}}}
-	k.turn(0, nil, waits("lead"))
-	k.turn(6*time.Second, func(v *decide.View) { v.StoreErr = "silent" }, decide.Decision{Verb: decide.Demote, Rule: "primary-without-lease"})
-	k.awaitDetectHeld()
-	k.work("demote", time.Second, nil)
-	k.turn(time.Second, func(v *decide.View) { v.StoreErr, v.Instance = "", cluster.Instance{Timeline: 1} }, decide.Decision{Verb: decide.StartPrimary, Rule: "leader-crashed-restart"})
-	k.work("start primary", time.Second, nil)
-	k.turn(time.Second, func(v *decide.View) { v.Instance = cluster.Instance{Running: true, Ready: true, Timeline: 1} }, waits("lead"))
-	s := k.story()
-	if s.Kind != record.Restart || s.Cause != record.CauseStoreCut || s.ID == record.Derive("7000000000000000001", "shop", 10) || len(s.Phases) != 4 {
-		t.Errorf("got %+v", s)
+	for name, back := range map[string]func(k *teller){
+		"as primary": func(k *teller) { k.work("start primary", time.Second, nil) },
+		"promoted": func(k *teller) {
+			k.work("start standby", time.Second, nil)
+			k.work("promote", time.Second, nil)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			k := newTeller(t, "a", nil)
+			k.a.o.Peers = saying{answers: []decide.Peer{{Name: "b", Reachable: true}}}
+			k.turn(0, nil, waits("lead"))
+			k.turn(6*time.Second, func(v *decide.View) { v.StoreErr = "silent" }, decide.Decision{Verb: decide.Demote, Rule: "primary-without-lease"})
+			k.awaitDetectHeld()
+			k.work("demote", time.Second, nil)
+			k.turn(time.Second, func(v *decide.View) { v.StoreErr, v.Instance = "", cluster.Instance{Timeline: 1} }, waits("down"))
+			back(k)
+			k.turn(time.Second, func(v *decide.View) { v.Instance = cluster.Instance{Running: true, Ready: true, Timeline: 2} }, waits("lead"))
+			s := k.story()
+			if s.Kind != record.Restart || s.Cause != record.CauseStoreCut || s.ID == record.Derive("7000000000000000001", "shop", 10) {
+				t.Errorf("got %+v", s)
+			}
+			for _, e := range s.Phases {
+				if e.End.IsZero() {
+					t.Errorf("%s has no end", e.Phase)
+				}
+			}
+		})
 	}
 }
 

@@ -293,6 +293,7 @@ func (s *story) advanceOld(v decide.View, d decide.Decision) {
 		s.settle(in, record.Failover)
 	case in.open && !ends(d.Verb) && v.StoreErr == "" && v.Job == nil && v.Instance.Ready && v.Instance.Primary():
 		s.settle(in, record.Restart)
+		s.accepts(in, v) // it was promoted, if it had been demoted
 		in.new = in.old
 		s.writeWhole(in, in.begin, v.Now, d.Rule, "PostgreSQL is primary again in place", nil)
 		s.in = nil
@@ -371,12 +372,18 @@ func (s *story) advanceWinner(v decide.View, d decide.Decision) {
 	if in.whole || promoting || !v.Instance.Ready || !v.Instance.Primary() {
 		return
 	}
-	if in.write != nil {
-		in.write.e.Timeline, in.write.e.LSN = v.Instance.Timeline, v.Instance.Position()
-		in.write.add("accepts writes", "at", where(v))
-		in.write.close(v.Now, nil)
-	}
+	s.accepts(in, v)
 	s.writeWhole(in, in.begin, v.Now, d.Rule, v.Self+" leads after "+in.old, nil)
+}
+
+// accepts ends the wait for the first write, if there was a promotion.
+func (s *story) accepts(in *incident, v decide.View) {
+	if in.write == nil {
+		return
+	}
+	in.write.e.Timeline, in.write.e.LSN = v.Instance.Timeline, v.Instance.Position()
+	in.write.add("accepts writes", "at", where(v))
+	in.write.close(v.Now, nil)
 }
 
 // acquiredAt is when the lock was taken, as far as known: the race is over then.

@@ -142,17 +142,17 @@ func (d *disks) full(n *lab.Node, dir string, next *lab.Node) {
 	d.well()
 }
 
-// told waits until GET /patroni of n has that state and all the words, and
-// looks for them in the log.
-func (d *disks) told(n *lab.Node, state string, words ...string) {
+// told waits until GET /patroni of n has one of the states and all the words,
+// and looks for them in the log. The states stand around "or".
+func (d *disks) told(n *lab.Node, states string, words ...string) {
 	d.t.Helper()
-	d.Wait(20*time.Second, fmt.Sprintf("%s to tell %q %q", n.Name, state, words), func() string {
+	d.Wait(20*time.Second, fmt.Sprintf("%s to tell %q %q", n.Name, states, words), func() string {
 		o, err := n.GetJSON("/patroni")
 		if err != nil {
 			return err.Error()
 		}
 		shown := o.Object("pgregent").String()
-		if cluster.Text(o.Get("state")) != state {
+		if !slices.Contains(strings.Split(states, " or "), cluster.Text(o.Get("state"))) {
 			return o.String()
 		}
 		for _, w := range words {
@@ -225,7 +225,9 @@ func (d *disks) otherOwner() {
 	dir := d.second.DataDir
 	d.must(os.Chown(dir, 0, 0))
 	d.must(syscall.Kill(d.second.Postmaster(), syscall.SIGKILL))
-	d.told(d.second, "crashed", "data directory "+dir+" belongs to user root")
+	// Crashed, or stopped: if the agent looks between the two, it cannot see
+	// any more that this is a standby, and demotes it.
+	d.told(d.second, "crashed or stopped", "data directory "+dir+" belongs to user root")
 	d.whileDown(func() {})
 	if code := d.second.WaitExit(20 * time.Second); code == 0 || !strings.Contains(d.second.Log(), "belongs to user id 0") {
 		d.t.Errorf("the agent ended with %d", code)
