@@ -41,7 +41,7 @@ test-deps:
 # Packages run two at a time, but whole clusters on their own, two at a time in
 # test/e2e: a test mostly waits for servers. The faults of test/chaos come one
 # after the other. What fails is run once more: test/README.md tells why.
-TESTSUM = $(GO) run $(GOTESTSUM) --format pkgname --hide-summary=skipped --rerun-fails=1 --rerun-fails-max-failures=3 --rerun-fails-report=bin/flaky.txt
+TESTSUM = $(GO) run $(GOTESTSUM) --format pkgname --hide-summary=skipped --rerun-fails=2 --rerun-fails-max-failures=12 --rerun-fails-report=bin/flaky.txt
 # The runtime of these builds orders goroutines always alike: a seed reproduces.
 SIM = $(GO) run ./test/sim/ordered bin/ordered && $(GO) test -overlay bin/ordered/overlay.json -count=1
 test: test-deps ## all tests with the race detector, then the simulation at full speed

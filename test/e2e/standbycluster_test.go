@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/pgregent/pgregent/core/cluster"
 	"github.com/pgregent/pgregent/test/lab"
 )
 
@@ -75,6 +76,13 @@ func becomes(l *lab.Lab, want map[string]int) *lab.Node {
 		return ""
 	})
 	answers(l, leader, want)
+	l.Wait(20*time.Second, "the leader's member key to tell its role", func() string {
+		text := l.ReadKey("members/" + leader.Name)
+		if strings.Contains(text, string(cluster.RoleStandbyLeader)) != (want["/standby-leader"] == http.StatusOK) {
+			return text
+		}
+		return ""
+	})
 	leader = l.WaitHealthy(60 * time.Second)
 	for _, n := range l.Nodes {
 		if n != leader {
