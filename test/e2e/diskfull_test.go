@@ -7,14 +7,16 @@ import (
 	"slices"
 	"strconv"
 	"syscall"
+	"testing"
 	"time"
 
 	"github.com/pgregent/pgregent/core/record"
 	"github.com/pgregent/pgregent/test/lab"
 )
 
-// walRoom is the size of the file system for pg_wal, in bytes: some segments.
-const walRoom = 192 << 20
+// walRoom is the room for more in the file system for pg_wal, in bytes: some
+// segments.
+const walRoom = 128 << 20
 
 // fillDisk gives a standby a small file system for its log, has it lead, and
 // fills that up until PostgreSQL ends. It returns when there is room again.
@@ -66,7 +68,7 @@ func (r *run) smallWAL(n *lab.Node) (mount string) {
 	if err := os.Mkdir(mount, 0o700); err != nil {
 		r.t.Fatal(err)
 	}
-	if err := syscall.Mount("tmpfs", mount, "tmpfs", 0, "mode=0700,size="+strconv.Itoa(walRoom)); err != nil {
+	if err := syscall.Mount("tmpfs", mount, "tmpfs", 0, "mode=0700,size="+strconv.FormatInt(walRoom+bytesIn(r.t, wal), 10)); err != nil {
 		r.t.Skipf("this host mounts no file system: %v", err)
 	}
 	r.t.Cleanup(func() { _ = syscall.Unmount(mount, syscall.MNT_DETACH) })
@@ -79,4 +81,19 @@ func (r *run) smallWAL(n *lab.Node) (mount string) {
 	n.Start()
 	r.WaitHealthy(60 * time.Second)
 	return mount
+}
+
+// bytesIn is the size of all files below dir.
+func bytesIn(t *testing.T, dir string) (size int64) {
+	t.Helper()
+	err := filepath.Walk(dir, func(_ string, f os.FileInfo, err error) error {
+		if err == nil {
+			size += f.Size()
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return size
 }
