@@ -1,6 +1,8 @@
 package postgres
 
 import (
+	"os"
+	"path/filepath"
 	"reflect"
 	"strings"
 	"testing"
@@ -231,6 +233,30 @@ func TestLocalHost(t *testing.T) {
 	} {
 		if got := localHost(listen); got != want {
 			t.Errorf("%q: got %s, want %s", listen, got, want)
+		}
+	}
+}
+
+func TestASegmentWithoutItsHistoryIsOfAnAbandonedTimeline(t *testing.T) {
+	for name, tc := range map[string]struct {
+		files []string
+		want  cluster.Timeline
+	}{
+		"nothing":             {nil, 0},
+		"the first":           {[]string{"000000010000000000000001"}, 1},
+		"followed":            {[]string{"000000010000000000000001", "00000002.history", "000000020000000000000001"}, 2},
+		"history alone":       {[]string{"000000010000000000000001", "00000002.history"}, 1},
+		"left by pg_rewind":   {[]string{"000000010000000000000001", "000000020000000000000001"}, 1},
+		"past the tenth":      {[]string{"0000000A.history", "0000000A0000000000000001", "0000000B0000000000000001"}, 10},
+		"what is not the log": {[]string{"archive_status", "x", "0000000A0000000000000001.partial", "zz.history"}, 0},
+	} {
+		dir := t.TempDir()
+		must(t, os.MkdirAll(filepath.Join(dir, "pg_wal"), 0o700))
+		for _, f := range tc.files {
+			must(t, os.WriteFile(filepath.Join(dir, "pg_wal", f), nil, 0o600))
+		}
+		if got := newestSegmentTimeline(dir); got != tc.want {
+			t.Errorf("%s: got %d, want %d", name, got, tc.want)
 		}
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 
 	"github.com/pgregent/pgregent/core/cluster"
 )
@@ -135,20 +136,31 @@ func readSample(path string, offset int64, n int) ([]byte, error) {
 	return b[:n], nil
 }
 
-// newestSegmentTimeline is the highest timeline of which pg_wal has a segment;
-// 0 if none can be read. A history file alone proves nothing received.
+// newestSegmentTimeline is the highest timeline of which pg_wal has a segment
+// and the history; 0 if none can be read. A history file alone proves nothing
+// received, a segment alone was left of an abandoned timeline: pg_rewind keeps
+// some.
 func newestSegmentTimeline(dataDir string) cluster.Timeline {
 	entries, err := os.ReadDir(filepath.Join(dataDir, "pg_wal"))
 	if err != nil {
 		return 0
 	}
 	var newest cluster.Timeline
-	for _, e := range entries {
-		if len(e.Name()) != 24 {
+	histories := map[cluster.Timeline]bool{1: true} // the first has none
+	for _, e := range entries {                     // by name: "00000002.history" before its segments
+		name, history := strings.CutSuffix(e.Name(), ".history")
+		if !history && len(name) != 24 {
 			continue
 		}
-		if n, err := strconv.ParseUint(e.Name()[:8], 16, 32); err == nil {
-			newest = max(newest, cluster.Timeline(n))
+		n, err := strconv.ParseUint(name[:min(8, len(name))], 16, 32)
+		if err != nil {
+			continue
+		}
+		tl := cluster.Timeline(n)
+		if history {
+			histories[tl] = true
+		} else if histories[tl] {
+			newest = max(newest, tl)
 		}
 	}
 	return newest

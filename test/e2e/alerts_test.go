@@ -209,7 +209,7 @@ func TestAlertsFireInTheirFaults(t *testing.T) {
 	if err != nil {
 		t.Skip("Prometheus is not installed: test/deps/install.sh --with-prometheus does it")
 	}
-	r := under(t, traceDCS)
+	r, sink := traced(t, traceDCS)
 	w := r.startPrometheus(program)
 	nothing := func() {}
 	healthy := func() { r.WaitHealthy(90 * time.Second) }
@@ -248,6 +248,15 @@ func TestAlertsFireInTheirFaults(t *testing.T) {
 		r.otherLeads(n)
 	}, func() { n.Start(); healthy() })
 	w.during("zookeeper cut", []string{"LeaseLow", "LeaseRenewalMissed", "NoPrimary"}, []string{"StandbyMissing", "Failover", "KilledByDeadline", "NoFence"}, r.ZK.Pause, func() { r.ZK.Resume(); healthy() })
+	w.during("the leader's agent frozen", []string{"KilledByDeadline", "Failover"}, []string{"NoPrimary", "AgentDown", "StandbyMissing", "LeaseRenewalMissed", "LeaseLow"}, func() {
+		r.freezeAgent(r.Leader())
+	}, healthy)
+	w.during("promoted by hand in pause", []string{"TwoPrimaries", "Paused"}, []string{"StandbyMissing"}, w.promoteByHand, func() { r.patch(`{"pause": null}`); healthy() })
+	w.during("no fence", []string{"NoFence"}, []string{"AgentDown", "StandbyMissing"}, func() { n = w.leadUnfenced() }, func() { w.fence(n, "required"); healthy() })
+	w.during("the collector refuses", []string{"RecordLost"}, []string{"StandbyMissing"}, func() {
+		sink.Refuse(true)
+		r.order(r.Leader(), "/switchover", fmt.Sprintf(`{"leader": %q}`, r.Leader().Name), 200)
+	}, func() { sink.Refuse(false); healthy() })
 	w.dashboards()
 }
 
@@ -270,6 +279,47 @@ func (w *watcher) holdBack() {
 func (w *watcher) letGo() {
 	_ = syscall.Kill(w.held, syscall.SIGCONT)
 	w.WaitHealthy(90 * time.Second)
+}
+
+// promoteByHand makes a second primary, as pause permits an operator to.
+func (w *watcher) promoteByHand() {
+	w.t.Helper()
+	standby := w.Standbys()[0]
+	w.patch(`{"pause": true}`)
+	w.Wait(30*time.Second, standby.Name+" to be in pause", func() string {
+		doc, err := standby.GetJSON("/patroni")
+		if err != nil || doc.Get("pause") != true {
+			return fmt.Sprint(doc, err)
+		}
+		return ""
+	})
+	standby.MustExec("SELECT pg_promote()")
+}
+
+// leadUnfenced lets a node lead that was told to run without a fence.
+func (w *watcher) leadUnfenced() *lab.Node {
+	w.t.Helper()
+	standby := w.Standbys()[0]
+	w.fence(standby, "off")
+	leader := w.WaitHealthy(60 * time.Second)
+	w.order(leader, "/switchover", fmt.Sprintf(`{"leader": %q, "candidate": %q}`, leader.Name, standby.Name), 200)
+	return standby
+}
+
+// fence starts the agent of n anew with that mode of the fence.
+func (w *watcher) fence(n *lab.Node, mode string) {
+	w.t.Helper()
+	text, err := os.ReadFile(n.Config)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	before, _, _ := strings.Cut(string(text), "\nfence:")
+	n.Signal(syscall.SIGTERM)
+	n.WaitExit(60 * time.Second)
+	if err := os.WriteFile(n.Config, []byte(before+"\nfence: {mode: '"+mode+"'}\n"), 0o644); err != nil {
+		w.t.Fatal(err)
+	}
+	n.Start()
 }
 
 // patch changes the dynamic configuration.

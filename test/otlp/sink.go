@@ -13,6 +13,8 @@ import (
 	collector "go.opentelemetry.io/proto/otlp/collector/trace/v1"
 	common "go.opentelemetry.io/proto/otlp/common/v1"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
 )
 
@@ -37,6 +39,7 @@ type Sink struct {
 	mu      sync.Mutex
 	spans   []Span
 	headers []http.Header
+	refuses bool
 }
 
 // Start runs a sink until the test ends.
@@ -78,16 +81,30 @@ func (s *Sink) serve(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
 	s.headers = append(s.headers, r.Header.Clone())
 	s.mu.Unlock()
-	_, _ = s.Export(r.Context(), &req)
+	if _, err := s.Export(r.Context(), &req); err != nil {
+		w.WriteHeader(http.StatusBadRequest)
+		return
+	}
 	w.Header().Set("Content-Type", "application/x-protobuf")
 	out, _ := proto.Marshal(&collector.ExportTraceServiceResponse{})
 	_, _ = w.Write(out) // a client that went away cannot be told
+}
+
+// Refuse lets the collector take no spans, or take them again. Whoever sends
+// them is told not to try again.
+func (s *Sink) Refuse(refuses bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.refuses = refuses
 }
 
 // Export implements the collector's service.
 func (s *Sink) Export(_ context.Context, req *collector.ExportTraceServiceRequest) (*collector.ExportTraceServiceResponse, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.refuses {
+		return nil, status.Error(codes.InvalidArgument, "no spans are taken now")
+	}
 	for _, r := range req.ResourceSpans {
 		about := facts(r.Resource.GetAttributes())
 		for _, scope := range r.ScopeSpans {
