@@ -168,7 +168,7 @@ func (k *slotKeeper) round(ctx context.Context, v decide.View) error {
 // judge asks the leader whether the copies of its logical slots can be relied
 // on by now.
 func (k *slotKeeper) judge(ctx context.Context, v decide.View, have []cluster.Slot) error {
-	up := decide.LeaderOf(v)
+	up := decide.LeaderOf(&v)
 	if up == nil {
 		return nil
 	}
@@ -227,7 +227,7 @@ func (k *slotKeeper) positions(l lease.Lease, c *cluster.Cluster) map[string]clu
 
 // copySlots copies logical slots from the leader, which restarts this standby.
 func (a *Agent) copySlots(ctx context.Context, v decide.View, d decide.Decision) {
-	names, up := v.CopySlots, decide.Target(v)
+	names, up := v.CopySlots, decide.Target(&v)
 	a.startJob(ctx, "copy slots", false, func(ctx context.Context, _ *job) outcome {
 		err := a.o.Postgres.CopySlots(ctx, *d.Upstream, names, StartOptions{Standby: true, Upstream: up, Timeout: startLimit},
 			func(ctx context.Context) { a.leaveSync(ctx, nil) })

@@ -171,7 +171,7 @@ func (a *Agent) view() decide.View {
 		v.Scheduled = &s.scheduled.ScheduledRestart
 	}
 	v.WithoutLeader = a.o.WithoutLeader != nil && a.o.WithoutLeader()
-	v.FollowsTarget = !a.o.Postgres.Wants(decide.Target(v))
+	v.FollowsTarget = !a.o.Postgres.Wants(decide.Target(&v))
 	return v
 }
 

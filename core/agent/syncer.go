@@ -79,7 +79,7 @@ func (s *syncer) step(ctx context.Context, w syncWork) {
 		s.remember(func(m *decide.SyncMemory) { *m = decide.SyncMemory{Since: v.Now} })
 	}
 	v.Sync = s.memory()
-	next := decide.NextSync(v)
+	next := decide.NextSync(&v)
 	if next.Verb != decide.SyncNames && next.Verb != decide.SyncState {
 		return
 	}

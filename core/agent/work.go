@@ -173,7 +173,8 @@ func (a *Agent) restart(ctx context.Context) {
 		asked = a.dueRestart()
 	}
 	standby := a.s.instance.Standby
-	up := decide.Target(a.view())
+	v := a.view()
+	up := decide.Target(&v)
 	limit := asked.timeout
 	if limit <= 0 {
 		limit = a.s.settings.PrimaryStartTimeout

@@ -59,13 +59,14 @@ type Decision struct {
 	Again time.Duration
 }
 
-// Rule is one row of the table. When and Then are pure.
+// Rule is one row of the table. When and Then are pure: they change nothing of
+// the View, which is a pointer only because it is large.
 type Rule struct {
 	Name string
 	// Doc is one sentence for the operator's table.
 	Doc  string
-	When func(View) bool
-	Then func(View) Decision
+	When func(*View) bool
+	Then func(*View) Decision
 }
 
 // Decide returns the decision of the first rule that matches.
@@ -75,8 +76,8 @@ func Decide(v View) Decision {
 			continue
 		}
 		for i := range g.rules {
-			if r := &g.rules[i]; r.When(v) {
-				d := r.Then(v)
+			if r := &g.rules[i]; r.When(&v) {
+				d := r.Then(&v)
 				d.Rule = r.Name
 				return d
 			}

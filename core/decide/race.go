@@ -16,98 +16,98 @@ const raceAgain = 500 * time.Millisecond
 const candidateGrace = 5 * time.Second
 
 func raceRules() []Rule {
-	racing := func(v View) bool { return v.unlocked() && v.standby() }
+	racing := func(v *View) bool { return v.unlocked() && v.standby() }
 	return []Rule{
 		{
 			Name: "follow-starting",
 			Doc:  "A standby that does not answer yet follows the wrong server: without log from the right one it may never become consistent.",
-			When: func(v View) bool {
+			When: func(v *View) bool {
 				return v.led() && v.Instance.Running && !v.Instance.Ready && v.Instance.Standby && !v.FollowsTarget && Target(v) != nil &&
 					v.leader() != v.Self && v.Now >= v.Backoff
 			},
-			Then: func(v View) Decision {
+			Then: func(v *View) Decision {
 				return Decision{Verb: Follow, Upstream: Target(v), Reason: "the leader is " + v.leader() + "; PostgreSQL does not answer: " + v.Instance.Err}
 			},
 		},
 		{
 			Name: "no-answer",
 			Doc:  "PostgreSQL runs and does not answer: it takes no part in a race.",
-			When: func(v View) bool { return v.Instance.Running && !v.Instance.Ready },
-			Then: func(v View) Decision {
+			When: func(v *View) bool { return v.Instance.Running && !v.Instance.Ready },
+			Then: func(v *View) Decision {
 				return Decision{Verb: Wait, Again: 200 * time.Millisecond, Reason: "PostgreSQL does not answer: " + v.Instance.Err}
 			},
 		},
 		{
 			Name: "store-unreadable",
 			Doc:  "ZooKeeper does not answer: a standby goes on as it is.",
-			When: func(v View) bool { return !v.readable() },
-			Then: func(v View) Decision { return wait("standby; the store does not answer: " + v.StoreErr) },
+			When: func(v *View) bool { return !v.readable() },
+			Then: func(v *View) Decision { return wait("standby; the store does not answer: " + v.StoreErr) },
 		},
 		{
 			Name: "race-unmanaged",
 			Doc:  "PostgreSQL was found running as a standby of a cluster that has no keys yet: its primary comes first.",
-			When: func(v View) bool {
+			When: func(v *View) bool {
 				return racing(v) && v.Adopted && !v.SeenInitialized && v.Cluster.Initialize == nil && !v.named() && !v.standbyCluster()
 			},
-			Then: func(View) Decision {
+			Then: func(*View) Decision {
 				return Decision{Verb: Wait, Again: raceAgain, Reason: "this cluster has no keys in ZooKeeper and PostgreSQL runs as a standby here: start the agent of its primary first, or name this node as the candidate of a failover"}
 			},
 		},
 		{
 			Name: "race-nofailover",
 			Doc:  "The lock is free, but this node must never lead.",
-			When: func(v View) bool { return racing(v) && v.Tags.NoFailover() },
-			Then: func(View) Decision {
+			When: func(v *View) bool { return racing(v) && v.Tags.NoFailover() },
+			Then: func(*View) Decision {
 				return wait("following a different leader because I am not allowed to promote")
 			},
 		},
 		{
 			Name: "race-not-synchronous",
 			Doc:  "The lock is free, but this node may lack commits that were confirmed: it is not in the sync key.",
-			When: func(v View) bool {
+			When: func(v *View) bool {
 				f, _ := v.election()
 				return racing(v) && v.barred() && !(v.named() && f.Leader == "")
 			},
-			Then: func(v View) Decision {
+			Then: func(v *View) Decision {
 				return Decision{Verb: Wait, Again: raceAgain, Reason: "not the healthiest: the sync key does not list me"}
 			},
 		},
 		{
 			Name: "race-bootstrap",
 			Doc:  "The lock is free and a bootstrap is under way elsewhere: its node takes the lock.",
-			When: func(v View) bool {
+			When: func(v *View) bool {
 				return racing(v) && v.Cluster.Initialize != nil && v.Cluster.SystemID() == ""
 			},
-			Then: func(View) Decision { return wait("the cluster is being bootstrapped") },
+			Then: func(*View) Decision { return wait("the cluster is being bootstrapped") },
 		},
 		{
 			Name: "race-candidate",
 			Doc:  "An operator named this node and it has everything that the old leader wrote before it released the lock: it takes the lock at once.",
-			When: func(v View) bool {
+			When: func(v *View) bool {
 				f, _ := v.election()
 				return racing(v) && v.named() && f.Leader != "" && v.complete()
 			},
-			Then: func(v View) Decision {
+			Then: func(v *View) Decision {
 				return Decision{Verb: Acquire, Reason: fmt.Sprintf("named as the candidate, at %v of %v", v.Instance.Position(), v.Cluster.Status.Optime)}
 			},
 		},
 		{
 			Name: "race-failover",
 			Doc:  "An operator asked for a failover to this node, and there is no leader: it takes the lock, unless somebody runs as primary.",
-			When: func(v View) bool {
+			When: func(v *View) bool {
 				f, _ := v.election()
 				return racing(v) && v.named() && f.Leader == "" && !v.outdated()
 			},
-			Then: func(v View) Decision { return takeOver(v, "") },
+			Then: func(v *View) Decision { return takeOver(v, "") },
 		},
 		{
 			Name: lagRule,
 			Doc:  "The lock is free, but this node is further behind than maximum_lag_on_failover, and no operator asked for a failover.",
-			When: func(v View) bool {
+			When: func(v *View) bool {
 				_, requested := v.election()
 				return racing(v) && !requested && v.shared()+v.Settings.MaximumLagOnFailover < v.Cluster.Status.Optime
 			},
-			Then: func(v View) Decision {
+			Then: func(v *View) Decision {
 				return Decision{Verb: Wait, Again: raceAgain, Reason: fmt.Sprintf("not the healthiest: at %v, the leader was at %v, more than %d bytes ahead",
 					v.shared(), v.Cluster.Status.Optime, v.Settings.MaximumLagOnFailover)}
 			},
@@ -115,18 +115,18 @@ func raceRules() []Rule {
 		{
 			Name: "race-timeline",
 			Doc:  "The lock is free, but this node is on an older timeline than the cluster (check_timeline).",
-			When: func(v View) bool {
+			When: func(v *View) bool {
 				return racing(v) && v.Settings.CheckTimeline && v.outdated()
 			},
-			Then: func(v View) Decision {
+			Then: func(v *View) Decision {
 				return Decision{Verb: Wait, Again: raceAgain, Reason: fmt.Sprintf("my timeline %d is behind the cluster's %d", v.Instance.Timeline, v.Cluster.History.ClusterTimeline())}
 			},
 		},
 		{
 			Name: "race-ask",
 			Doc:  "The lock is free: ask the others before taking it.",
-			When: func(v View) bool { return racing(v) && v.Peers == nil },
-			Then: func(View) Decision { return Decision{Verb: AskPeers, Reason: "nobody holds the leader lock"} },
+			When: func(v *View) bool { return racing(v) && v.Peers == nil },
+			Then: func(*View) Decision { return Decision{Verb: AskPeers, Reason: "nobody holds the leader lock"} },
 		},
 		{
 			Name: "race",
@@ -145,7 +145,7 @@ const lagRule = "race-lag"
 func LagsBehind(rule string) bool { return rule == lagRule }
 
 // race decides with the peers' answers at hand.
-func race(v View) Decision {
+func race(v *View) Decision {
 	if why := outrun(v); why != "" {
 		return Decision{Verb: Wait, Again: raceAgain, Reason: why}
 	}
@@ -159,7 +159,7 @@ func race(v View) Decision {
 }
 
 // outrun says why another node should take the free lock, "" if none should.
-func outrun(v View) string {
+func outrun(v *View) string {
 	f, requested := v.election()
 	mine := v.Instance.Position()
 	for _, p := range v.Peers {
@@ -189,7 +189,7 @@ func outrun(v View) string {
 // behindRelease says who may have the end of the log of a leader that stopped
 // in order, "" if this node has it or nobody can have. For a moment the lock is
 // left to them: nothing is to be lost by a planned change of leaders.
-func behindRelease(v View) string {
+func behindRelease(v *View) string {
 	status := v.Cluster.Status
 	if status.Released == 0 || v.Instance.Position() >= status.Optime || !v.graceLeft() {
 		return ""
@@ -203,12 +203,12 @@ func behindRelease(v View) string {
 	return ""
 }
 
-func (v View) graceLeft() bool {
+func (v *View) graceLeft() bool {
 	return v.UnlockedSince == 0 || v.Now.Before(v.UnlockedSince.Add(candidateGrace))
 }
 
 // askedNames lists who was compared with.
-func askedNames(v View) string {
+func askedNames(v *View) string {
 	if len(v.Peers) == 0 {
 		return "one"
 	}
@@ -223,7 +223,7 @@ func askedNames(v View) string {
 }
 
 // followed names whom the standby follows, "nobody" for none.
-func followed(v View) string {
+func followed(v *View) string {
 	if up := Target(v); up != nil && up.Name != v.leader() {
 		return where(up) + ", leader " + v.leader()
 	} else if up == nil && v.Tags.NoStream() {
@@ -233,7 +233,7 @@ func followed(v View) string {
 }
 
 // follow points the standby at its target and says why that is the one.
-func follow(v View) Decision {
+func follow(v *View) Decision {
 	up := Target(v)
 	d := Decision{Verb: Follow, Upstream: up, Reason: "the leader is " + v.leader()}
 	switch {
@@ -246,12 +246,12 @@ func follow(v View) Decision {
 }
 
 func followRules() []Rule {
-	following := func(v View) bool { return v.led() && v.standby() }
+	following := func(v *View) bool { return v.led() && v.standby() }
 	return []Rule{
 		{
 			Name: "diverged",
 			Doc:  "The running standby's log has diverged from the leader's.",
-			When: func(v View) bool {
+			When: func(v *View) bool {
 				return following(v) && v.leaderReady() && !v.standbyCluster() && v.Divergence == cluster.DivergenceFound && v.Now >= v.Backoff
 			},
 			Then: repair,
@@ -259,7 +259,7 @@ func followRules() []Rule {
 		{
 			Name: "follow",
 			Doc:  "The standby is pointed at another server than it should follow.",
-			When: func(v View) bool {
+			When: func(v *View) bool {
 				return following(v) && !v.FollowsTarget && (Target(v) != nil || v.Tags.NoStream()) && v.leader() != v.Self && v.Now >= v.Backoff
 			},
 			Then: follow,
@@ -267,24 +267,24 @@ func followRules() []Rule {
 		{
 			Name: "check",
 			Doc:  "There is a new leader: see whether the logs have diverged.",
-			When: func(v View) bool {
+			When: func(v *View) bool {
 				return following(v) && v.leaderReady() && v.unchecked() && v.Now >= v.Backoff
 			},
-			Then: func(v View) Decision { return checkAgainst(comparand(v)) },
+			Then: func(v *View) Decision { return checkAgainst(comparand(v)) },
 		},
 		{
 			Name: "own-name",
 			Doc:  "The lock is held under this node's name by another session: wait for that session to end.",
-			When: func(v View) bool { return v.leader() == v.Self },
-			Then: func(View) Decision {
+			When: func(v *View) bool { return v.leader() == v.Self },
+			Then: func(*View) Decision {
 				return wait("the leader lock is held under my name without a lease of mine; waiting for it to go")
 			},
 		},
 		{
 			Name: "standby",
 			Doc:  "The standby follows the leader.",
-			When: func(View) bool { return true },
-			Then: func(v View) Decision {
+			When: func(*View) bool { return true },
+			Then: func(v *View) Decision {
 				return wait("no action. I am " + v.Self + ", a secondary, following " + followed(v))
 			},
 		},
@@ -297,8 +297,8 @@ func stalledRules() []Rule {
 		{
 			Name: "replay-stalled",
 			Doc:  "The standby's replay waits for settings as high as the primary's: a restart gives them to it.",
-			When: func(v View) bool { return v.standby() && v.Instance.ReplayStalled && v.Now >= v.Backoff },
-			Then: func(View) Decision {
+			When: func(v *View) bool { return v.standby() && v.Instance.ReplayStalled && v.Now >= v.Backoff },
+			Then: func(*View) Decision {
 				return Decision{Verb: Restart, Reason: "replay has stopped: a setting is lower than the primary's"}
 			},
 		},
@@ -313,7 +313,7 @@ func stalledRules() []Rule {
 // that is older than the last leader, with which this node's log agrees, may be
 // of a branch that the leader left: Patroni keeps a key that ends on the right
 // number.
-func (v View) shared() cluster.LSN {
+func (v *View) shared() cluster.LSN {
 	at := v.Instance.Position()
 	if v.standbyCluster() {
 		return at
@@ -336,7 +336,7 @@ func (v View) shared() cluster.LSN {
 
 // complete reports that this node has all of the log that the last leader
 // wrote before it released the lock in order.
-func (v View) complete() bool {
+func (v *View) complete() bool {
 	status := v.Cluster.Status
 	return v.standbyCluster() || status.Released != 0 && status.Released == v.LastEpoch &&
 		v.Instance.Position() >= status.Optime && !v.outdated()

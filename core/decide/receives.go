@@ -10,7 +10,7 @@ import (
 // shutdown: by a WAL sender here, or through another standby. The archive does
 // not get the shutdown checkpoint, which follows the last whole segment. Any other would take over without commits that were confirmed a moment ago.
 // The leader of a standby cluster writes nothing.
-func (v View) receives(name string) bool {
+func (v *View) receives(name string) bool {
 	if m := v.Cluster.Member(name); m != nil && m.Data.Tags.ReplicateFrom() != "" && m.Data.ReplicationState == "streaming" {
 		return true
 	}
@@ -20,7 +20,8 @@ func (v View) receives(name string) bool {
 }
 
 // receiversOnly is v with the peers that receive the log.
-func (v View) receiversOnly() View {
-	v.Peers = slices.DeleteFunc(slices.Clone(v.Peers), func(p Peer) bool { return !v.receives(p.Name) })
-	return v
+func (v *View) receiversOnly() *View {
+	only := *v
+	only.Peers = slices.DeleteFunc(slices.Clone(v.Peers), func(p Peer) bool { return !v.receives(p.Name) })
+	return &only
 }

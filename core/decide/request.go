@@ -8,7 +8,7 @@ import (
 )
 
 // request is the manual failover or switchover that is due, if any.
-func (v View) request() (cluster.Failover, bool) {
+func (v *View) request() (cluster.Failover, bool) {
 	if v.Cluster == nil {
 		return cluster.Failover{}, false
 	}
@@ -20,14 +20,14 @@ func (v View) request() (cluster.Failover, bool) {
 }
 
 // missed reports a scheduled request that nobody has acted on in time.
-func (v View) missed(f cluster.Failover) bool {
+func (v *View) missed(f cluster.Failover) bool {
 	return !f.ScheduledAt.IsZero() && v.Wall.After(f.ScheduledAt.Add(v.Settings.LoopWait*3/2))
 }
 
 // election is the request that bears on a free lock: one that is due. One
 // that was missed does not, unless the leader released the lock in order,
 // which it may have done for that request.
-func (v View) election() (cluster.Failover, bool) {
+func (v *View) election() (cluster.Failover, bool) {
 	f, ok := v.request()
 	if !ok || (v.missed(f) && v.Cluster.Status.Released == 0) {
 		return cluster.Failover{}, false
@@ -36,21 +36,21 @@ func (v View) election() (cluster.Failover, bool) {
 }
 
 // named reports that the request names this node as the candidate.
-func (v View) named() bool {
+func (v *View) named() bool {
 	f, ok := v.election()
 	return ok && f.Candidate == v.Self
 }
 
 // outdated reports that the cluster has been on a newer timeline than this
 // node: what it would go on with is an abandoned history.
-func (v View) outdated() bool {
+func (v *View) outdated() bool {
 	return !v.standbyCluster() && v.Instance.Timeline < v.Cluster.History.ClusterTimeline()
 }
 
 // takeOver is what a candidate does whom an operator named without naming the
 // leader: lag does not count, but nobody may run as primary or be on a newer
 // timeline.
-func takeOver(v View, prefix string) Decision {
+func takeOver(v *View, prefix string) Decision {
 	if v.Peers == nil {
 		return Decision{Verb: AskPeers, Reason: prefix + "named as the candidate; asking whether somebody leads"}
 	}
@@ -67,40 +67,40 @@ func takeOver(v View, prefix string) Decision {
 
 // requestRules are the leader's.
 func requestRules() []Rule {
-	leading := func(v View) bool { return v.holds() && v.Instance.Primary() }
+	leading := func(v *View) bool { return v.holds() && v.Instance.Primary() }
 	return []Rule{
 		{
 			Name: "hand-over-unreadable",
 			Doc:  "The request for a switchover cannot be read: it is dropped.",
-			When: func(v View) bool {
+			When: func(v *View) bool {
 				return leading(v) && v.readable() && !v.Cluster.Failover.Pending() && v.Cluster.Failover.Problem != ""
 			},
-			Then: func(v View) Decision {
+			Then: func(v *View) Decision {
 				return Decision{Verb: ClearFailover, Reason: "the request cannot be read: " + v.Cluster.Failover.Problem}
 			},
 		},
 		{
 			Name: "hand-over-stale",
 			Doc:  "A scheduled switchover was missed by more than one and a half loop_wait: it is dropped.",
-			When: func(v View) bool {
+			When: func(v *View) bool {
 				f, ok := v.request()
 				return (leading(v) || v.leadsStandby()) && ok && v.missed(f)
 			},
-			Then: func(v View) Decision {
+			Then: func(v *View) Decision {
 				return Decision{Verb: ClearFailover, Reason: fmt.Sprintf("the switchover scheduled at %s was missed", v.Cluster.Failover.ScheduledAt.Format(time.RFC3339))}
 			},
 		},
 		{
 			Name: "hand-over",
 			Doc:  "An operator asked for a switchover or failover: hand over to the candidate, or refuse with the reason.",
-			When: func(v View) bool { _, ok := v.request(); return leading(v) && ok },
+			When: func(v *View) bool { _, ok := v.request(); return leading(v) && ok },
 			Then: handOver,
 		},
 	}
 }
 
 // handOver decides on the operator's request, which is due.
-func handOver(v View) Decision {
+func handOver(v *View) Decision {
 	f, _ := v.request()
 	switch {
 	case f.Leader != "" && f.Leader != v.Self:
@@ -134,7 +134,7 @@ func handOver(v View) Decision {
 // bestCandidate is the member that can take over from this node, "" if none:
 // it answers, may lead and has the log up to the leader's last known
 // position less the permitted lag.
-func bestCandidate(v View, optime cluster.LSN) string {
+func bestCandidate(v *View, optime cluster.LSN) string {
 	limit := cluster.LSN(0)
 	if optime > v.Settings.MaximumLagOnFailover {
 		limit = optime - v.Settings.MaximumLagOnFailover
@@ -144,7 +144,7 @@ func bestCandidate(v View, optime cluster.LSN) string {
 
 // bestCandidateFrom picks the fit peer with the most log, then the higher
 // priority, that the request f allows.
-func bestCandidateFrom(v View, f cluster.Failover, limit cluster.LSN) string {
+func bestCandidateFrom(v *View, f cluster.Failover, limit cluster.LSN) string {
 	var best *Peer
 	for i := range v.Peers {
 		p := &v.Peers[i]
@@ -162,7 +162,7 @@ func bestCandidateFrom(v View, f cluster.Failover, limit cluster.LSN) string {
 }
 
 // whyNone says of each possible candidate why it is none.
-func whyNone(v View, f cluster.Failover, limit cluster.LSN) string {
+func whyNone(v *View, f cluster.Failover, limit cluster.LSN) string {
 	text := ""
 	for _, p := range v.Peers {
 		if f.Candidate != "" && p.Name != f.Candidate {

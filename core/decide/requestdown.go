@@ -10,7 +10,7 @@ func requestDownRules() []Rule {
 		{
 			Name: "hand-over-starting",
 			Doc:  "An operator asked for a switchover or failover while the leader's PostgreSQL is down or starts: a candidate takes over at once, or the request is refused with the reason.",
-			When: func(v View) bool {
+			When: func(v *View) bool {
 				f, ok := v.request()
 				return ok && v.readable() && v.holds() && !v.missed(f) && !v.Settings.Pause && !v.standbyCluster() && v.comingUp() &&
 					(f.Leader == "" || f.Leader == v.Self)
@@ -21,7 +21,7 @@ func requestDownRules() []Rule {
 }
 
 // comingUp reports a primary that is down or starts, by a job or by itself.
-func (v View) comingUp() bool {
+func (v *View) comingUp() bool {
 	if v.Job != nil {
 		return v.Job.Kind == "start primary" && !v.Job.Stopping
 	}
@@ -30,7 +30,7 @@ func (v View) comingUp() bool {
 
 // handOverStarting lets go of the lock if somebody has the log that the
 // status key tells of, less the permitted lag.
-func handOverStarting(v View) Decision {
+func handOverStarting(v *View) Decision {
 	f, _ := v.request()
 	switch {
 	case f.Candidate == v.Self:

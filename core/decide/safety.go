@@ -21,19 +21,19 @@ func identityRules() []Rule {
 		{
 			Name: "foreign-data",
 			Doc:  "The data directory has another system identifier than the cluster: the agent ends and leaves it alone.",
-			When: func(v View) bool { return v.foreign() && !v.Settings.Pause },
-			Then: func(v View) Decision { return Decision{Verb: Exit, Reason: mismatch(v)} },
+			When: func(v *View) bool { return v.foreign() && !v.Settings.Pause },
+			Then: func(v *View) Decision { return Decision{Verb: Exit, Reason: mismatch(v)} },
 		},
 	}
 }
 
 // foreign reports that the data belong to another cluster.
-func (v View) foreign() bool {
+func (v *View) foreign() bool {
 	id := v.Cluster.SystemID()
 	return id != "" && v.Instance.SystemID != "" && id != v.Instance.SystemID
 }
 
-func mismatch(v View) string {
+func mismatch(v *View) string {
 	return fmt.Sprintf("system ID mismatch, node %s belongs to a different cluster: %s != %s", v.Self, v.Cluster.SystemID(), v.Instance.SystemID)
 }
 
@@ -42,25 +42,25 @@ func jobRules() []Rule {
 		{
 			Name: "job-lost-lease",
 			Doc:  "A start or promotion that needs the lease goes on after the lease is over: it is cancelled and PostgreSQL is stopped.",
-			When: func(v View) bool { return v.Job != nil && v.Job.Primary && !v.holds() && !v.Settings.Pause },
-			Then: func(v View) Decision {
+			When: func(v *View) bool { return v.Job != nil && v.Job.Primary && !v.holds() && !v.Settings.Pause },
+			Then: func(v *View) Decision {
 				return Decision{Verb: Abort, Immediate: true, Reason: "the lease ended during " + v.Job.Kind}
 			},
 		},
 		{
 			Name: "bootstrap-interrupted",
 			Doc:  "This node was cut off while it made the cluster: what it has is put aside, and the race is opened again.",
-			When: func(v View) bool {
+			When: func(v *View) bool {
 				return v.Interrupted && v.Job == nil && v.readable() && v.Cluster.Initialize != nil && v.Cluster.SystemID() == ""
 			},
-			Then: func(View) Decision {
+			Then: func(*View) Decision {
 				return Decision{Verb: UndoBootstrap, Reason: "the bootstrap of this node was interrupted"}
 			},
 		},
 		{
 			Name: "job-stopping",
 			Doc:  "PostgreSQL is being stopped already.",
-			When: func(v View) bool { return v.Job != nil && v.Job.Stopping },
+			When: func(v *View) bool { return v.Job != nil && v.Job.Stopping },
 			Then: jobInProgress,
 		},
 	}
@@ -71,13 +71,13 @@ func busyRules() []Rule {
 		{
 			Name: "job",
 			Doc:  "Long work is under way and may go on.",
-			When: func(v View) bool { return v.Job != nil },
+			When: func(v *View) bool { return v.Job != nil },
 			Then: jobInProgress,
 		},
 	}
 }
 
-func jobInProgress(v View) Decision {
+func jobInProgress(v *View) Decision {
 	return wait(fmt.Sprintf("%s in progress for %v", v.Job.Kind, v.Now.Sub(v.Job.Since).Round(time.Second)))
 }
 
@@ -86,18 +86,18 @@ func safetyRules() []Rule {
 		{
 			Name: "adopted-unproven",
 			Doc:  "A new agent found a running primary and has not yet heard from the store whether the old session still holds the lock.",
-			When: func(v View) bool {
+			When: func(v *View) bool {
 				return v.exposed() && v.Adopted && !v.readable() &&
 					v.Now.Before(max(v.Started.Add(adoptGrace), v.AdoptedUntil.Add(-lease.StopBudget(0))))
 			},
-			Then: func(View) Decision {
+			Then: func(*View) Decision {
 				return Decision{Verb: Wait, Again: 50 * time.Millisecond, Reason: "waiting for the store to prove the lease of the adopted primary"}
 			},
 		},
 		{
 			Name: "adopted-reclaim",
 			Doc:  "A new agent found a running primary, nobody holds the lock and nobody else is primary: it takes the lock back.",
-			When: func(v View) bool {
+			When: func(v *View) bool {
 				return v.exposed() && v.Adopted && v.Instance.Ready && !v.Lease.Held() && v.unlocked() && !v.promised() &&
 					(!v.synchronous() || strings.EqualFold(v.Cluster.Sync.Leader, v.Self)) &&
 					v.Instance.Timeline >= v.Cluster.History.ClusterTimeline()
@@ -107,7 +107,7 @@ func safetyRules() []Rule {
 		{
 			Name: "adopted-inherit",
 			Doc:  "A new agent found a running primary, and the lock is still held by the session of the dead agent before it: it takes the lock over.",
-			When: func(v View) bool {
+			When: func(v *View) bool {
 				return v.exposed() && v.Adopted && v.inheritable() && v.Now.Before(v.Started.Add(inheritGrace))
 			},
 			Then: inherit,
@@ -115,8 +115,8 @@ func safetyRules() []Rule {
 		{
 			Name: "primary-without-lease",
 			Doc:  "PostgreSQL is writable and the lease is over or was never had: it is stopped and comes back read-only.",
-			When: View.exposed,
-			Then: func(v View) Decision {
+			When: (*View).exposed,
+			Then: func(v *View) Decision {
 				switch {
 				case v.StoreErr != "":
 					return Decision{Verb: Demote, Reason: "the lease runs out and the store does not answer: " + v.StoreErr}
@@ -133,13 +133,13 @@ func safetyRules() []Rule {
 
 // exposed reports that PostgreSQL may accept writes without a lease, outside
 // of pause.
-func (v View) exposed() bool {
+func (v *View) exposed() bool {
 	return v.Instance.Primary() && !v.holds() && !v.Settings.Pause
 }
 
 // reclaim takes the lock back for a primary that was running all along,
 // unless somebody else became primary meanwhile.
-func reclaim(v View) Decision {
+func reclaim(v *View) Decision {
 	if v.Peers == nil {
 		return Decision{Verb: AskPeers, Reason: "nobody holds the lock and this node runs as primary"}
 	}
@@ -157,11 +157,11 @@ func reclaim(v View) Decision {
 // inheritable reports that the former agent's session still holds the lock for
 // the PostgreSQL that answers here, so that nobody else can have led since, and
 // that this node has not promised another one not to lead.
-func (v View) inheritable() bool {
+func (v *View) inheritable() bool {
 	return v.readable() && v.Former != 0 && v.Cluster.Leader != nil && v.leader() == v.Self && v.Cluster.Leader.Session == v.Former &&
 		!v.promised() && !v.Lease.Held() && v.Instance.Ready && v.Instance.Timeline >= v.Cluster.History.ClusterTimeline()
 }
 
-func inherit(View) Decision {
+func inherit(*View) Decision {
 	return Decision{Verb: Acquire, Reason: "the lock is held by the session of the agent before this one, which is gone"}
 }

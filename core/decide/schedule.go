@@ -23,7 +23,7 @@ type ScheduledRestart struct {
 }
 
 // unmet says which condition does not hold, "" if all do.
-func (r ScheduledRestart) unmet(v View) string {
+func (r ScheduledRestart) unmet(v *View) string {
 	switch {
 	case r.Role != "" && r.Role != v.Role:
 		return fmt.Sprintf("the role is %s, not %s", v.Role, r.Role)
@@ -37,7 +37,7 @@ func (r ScheduledRestart) unmet(v View) string {
 
 // obsolete says why the scheduled restart is not to be made any more, "" if it
 // is.
-func obsolete(v View) string {
+func obsolete(v *View) string {
 	r := v.Scheduled
 	switch {
 	case !v.Instance.StartTime.Equal(r.Of):
@@ -51,23 +51,23 @@ func obsolete(v View) string {
 }
 
 func scheduleRules() []Rule {
-	scheduled := func(v View) bool { return v.Scheduled != nil && v.Instance.Ready }
+	scheduled := func(v *View) bool { return v.Scheduled != nil && v.Instance.Ready }
 	return []Rule{
 		{
 			Name: "restart-obsolete",
 			Doc:  "The scheduled restart was missed, its conditions do not hold, or PostgreSQL was restarted since: it is dropped.",
-			When: func(v View) bool { return scheduled(v) && obsolete(v) != "" },
-			Then: func(v View) Decision {
+			When: func(v *View) bool { return scheduled(v) && obsolete(v) != "" },
+			Then: func(v *View) Decision {
 				return Decision{Verb: Unschedule, Reason: "the scheduled restart is dropped: " + obsolete(v)}
 			},
 		},
 		{
 			Name: "restart-scheduled",
 			Doc:  "The time of a scheduled restart has come.",
-			When: func(v View) bool {
+			When: func(v *View) bool {
 				return scheduled(v) && v.readable() && !v.unlocked() && !v.Wall.Before(v.Scheduled.At)
 			},
-			Then: func(v View) Decision {
+			Then: func(v *View) Decision {
 				return Decision{Verb: Restart, Reason: "restart scheduled for " + v.Scheduled.At.Format(time.RFC3339)}
 			},
 		},

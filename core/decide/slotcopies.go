@@ -45,7 +45,7 @@ func (p *slotPlanner) copies(have []cluster.Slot) {
 // than the catalog_xmin that its own logical slot had at that moment. So the
 // copy is good once it has come that far.
 func (m SlotMemory) Judge(v View, own, leaders []cluster.Slot) SlotMemory {
-	p := slotPlanner{View: v}
+	p := slotPlanner{View: &v}
 	p.remember(m)
 	next := p.plan.Memory
 	byName := map[string]cluster.Slot{}
@@ -75,11 +75,11 @@ func copyRules() []Rule {
 	return []Rule{{
 		Name: "copy-slots",
 		Doc:  "The standby lacks permanent logical slots that the leader has: they are copied, which takes a restart.",
-		When: func(v View) bool {
+		When: func(v *View) bool {
 			return v.led() && v.standby() && v.leaderReady() && v.leader() != v.Self && len(v.CopySlots) > 0 &&
 				v.FollowsTarget && v.Divergence == cluster.DivergenceNone && v.Now >= v.Backoff
 		},
-		Then: func(v View) Decision {
+		Then: func(v *View) Decision {
 			return Decision{Verb: CopySlots, Upstream: upstream(v.Cluster.LeaderMember()), Reason: "copying logical slots of leader " + v.leader()}
 		},
 	}}

@@ -49,7 +49,7 @@ type SlotPlan struct {
 // permanent ones. It does not depend on what a changed slot will look like:
 // the state after the changes is planned for anew.
 func PlanSlots(v View, have []cluster.Slot, m SlotMemory) SlotPlan {
-	p := slotPlanner{View: v, lead: v.holds()}
+	p := slotPlanner{View: &v, lead: v.holds()}
 	p.remember(m)
 	p.wantMembers()
 	p.wantRetained()
@@ -73,7 +73,7 @@ type wantedSlot struct {
 }
 
 type slotPlanner struct {
-	View
+	*View
 	lead bool
 	want map[string]wantedSlot
 	plan SlotPlan

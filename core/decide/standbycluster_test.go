@@ -109,7 +109,7 @@ func TestWhomAStandbyClusterFollows(t *testing.T) {
 			c.with(&v)
 		}
 		got := ""
-		if up := Target(v); up != nil {
+		if up := Target(&v); up != nil {
 			got = up.Host
 		}
 		if got != c.want {

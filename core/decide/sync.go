@@ -44,7 +44,7 @@ type SyncStep struct {
 
 // syncPlan is what NextSync works with.
 type syncPlan struct {
-	v      View
+	v      *View
 	names  cluster.SyncNames
 	state  cluster.SyncState
 	voters nameSet
@@ -69,7 +69,7 @@ type syncPlan struct {
 //
 // A step is computed from what is observed, so an interrupted change is
 // simply gone on with.
-func NextSync(v View) SyncStep {
+func NextSync(v *View) SyncStep {
 	if !v.Settings.Synchronous() {
 		return syncOff(v)
 	}
@@ -98,7 +98,7 @@ func NextSync(v View) SyncStep {
 	}
 }
 
-func newSyncPlan(v View) *syncPlan {
+func newSyncPlan(v *View) *syncPlan {
 	p := &syncPlan{v: v, state: v.Cluster.Sync, voters: setOf(v.Cluster.Sync.Standbys)}
 	names, err := cluster.ParseSyncNames(v.Instance.SyncNames)
 	if err == nil { // else as if nobody confirmed
@@ -111,7 +111,7 @@ func newSyncPlan(v View) *syncPlan {
 
 // syncOff ends synchronous replication: first the key, so that nobody is
 // held to it, then the names.
-func syncOff(v View) SyncStep {
+func syncOff(v *View) SyncStep {
 	switch {
 	case v.Cluster.Sync.Active():
 		return SyncStep{Verb: SyncState, State: cluster.SyncState{Version: v.Cluster.Sync.Version}, Reason: "synchronous_mode is off"}

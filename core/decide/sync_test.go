@@ -184,7 +184,8 @@ func (m *syncModel) check() {
 
 // step is what the agent does with one decision.
 func (m *syncModel) step() SyncVerb {
-	next := NextSync(m.observe())
+	v := m.observe()
+	next := NextSync(&v)
 	switch next.Verb {
 	case SyncState:
 		m.log = append(m.log, fmt.Sprintf("sync %s: %s", next.State.Encode(), next.Reason))
@@ -307,15 +308,15 @@ func TestGuarded(t *testing.T) {
 
 func TestSyncOff(t *testing.T) {
 	v := healthy()
-	if s := NextSync(v); s.Verb != SyncDone {
+	if s := NextSync(&v); s.Verb != SyncDone {
 		t.Errorf("nothing is to be done, got %+v", s)
 	}
 	v.Cluster.Sync, v.Instance.SyncManaged = synced("a", 0, "b"), true
-	if s := NextSync(v); s.Verb != SyncState || string(s.State.Encode()) != "{}" || s.State.Version != 3 {
+	if s := NextSync(&v); s.Verb != SyncState || string(s.State.Encode()) != "{}" || s.State.Version != 3 {
 		t.Errorf("got %+v, want the key blanked first", s)
 	}
 	v.Cluster.Sync = cluster.SyncState{Version: 4, Exists: true}
-	if s := NextSync(v); s.Verb != SyncNames || s.Names != nil {
+	if s := NextSync(&v); s.Verb != SyncNames || s.Names != nil {
 		t.Errorf("got %+v, want the configured names", s)
 	}
 }

@@ -8,19 +8,19 @@ import (
 )
 
 // synchronous reports that the sync key says who may lead.
-func (v View) synchronous() bool {
+func (v *View) synchronous() bool {
 	return v.Settings.Synchronous() && v.Cluster != nil && (v.Cluster.Sync.Active() || v.Cluster.Sync.Broken)
 }
 
 // barred reports that the sync key forbids this node to lead. The number of
 // votes that it needs in quorum mode is another matter.
-func (v View) barred() bool {
+func (v *View) barred() bool {
 	return v.synchronous() && (v.Cluster.Sync.Broken || !v.Settings.Quorum() && !v.Cluster.Sync.Contains(v.Self))
 }
 
 // eligible reports that the sync key allows a member to take over in a
 // switchover.
-func (v View) eligible(name string) bool {
+func (v *View) eligible(name string) bool {
 	return v.Cluster == nil || MayTakeOver(v.Settings, v.Cluster, name)
 }
 
@@ -32,7 +32,7 @@ func MayTakeOver(s cluster.Settings, c *cluster.Cluster, name string) bool {
 
 // allows reports that the request lets a member take over. A failover, which
 // names no leader, may go to an asynchronous standby: that is its purpose.
-func (v View) allows(f cluster.Failover, name string) bool {
+func (v *View) allows(f cluster.Failover, name string) bool {
 	if f.Candidate != "" && name != f.Candidate {
 		return false
 	}
@@ -42,7 +42,7 @@ func (v View) allows(f cluster.Failover, name string) bool {
 // cannotHandOver says that in quorum mode too few voters could promote one of
 // them, "" if enough could. A named candidate has the whole log when the lock
 // is released for it.
-func (v View) cannotHandOver(f cluster.Failover, limit cluster.LSN) string {
+func (v *View) cannotHandOver(f cluster.Failover, limit cluster.LSN) string {
 	if !v.synchronous() || !v.Settings.Quorum() || f.Candidate != "" {
 		return ""
 	}
@@ -62,7 +62,7 @@ func (v View) cannotHandOver(f cluster.Failover, limit cluster.LSN) string {
 // key asks for, "" if it has. A vote is the answer of a voter, or of the
 // former leader, that is not ahead of this node. The former leader itself
 // has every commit and needs none; a node that is not listed needs one more.
-func votes(v View) string {
+func votes(v *View) string {
 	sync := v.Cluster.Sync
 	if !v.synchronous() || strings.EqualFold(sync.Leader, v.Self) {
 		return ""
@@ -84,7 +84,7 @@ func votes(v View) string {
 }
 
 // aheadOf reports that the peer has log that this node lacks.
-func (p Peer) aheadOf(v View) bool {
+func (p Peer) aheadOf(v *View) bool {
 	if p.Timeline != 0 && p.Timeline != v.Instance.Timeline {
 		return p.Timeline > v.Instance.Timeline
 	}
@@ -94,7 +94,7 @@ func (p Peer) aheadOf(v View) bool {
 // rival reports that a peer's position counts in the race. In synchronous
 // mode only that of listed standbys does: what the former leader has beyond
 // them was never acknowledged.
-func (v View) rival(p Peer) bool {
+func (v *View) rival(p Peer) bool {
 	return !v.synchronous() || v.Cluster.Sync.HasStandby(p.Name)
 }
 
@@ -119,18 +119,18 @@ func StartSync(v View) SyncStart {
 	if !v.Settings.Synchronous() {
 		return SyncStart{}
 	}
-	p := syncPlan{v: v, state: sync}
+	p := syncPlan{v: &v, state: sync}
 	if v.Settings.Quorum() && sync.Active() {
 		others := setOf(append([]string{sync.Leader}, sync.Standbys...))
 		delete(others, strings.ToLower(v.Self))
 		if len(others) > 0 {
 			step := p.write(others, sync.Quorum, "")
 			n := cluster.NamesOf(true, len(others)-sync.Quorum, step.State.Standbys)
-			return SyncStart{Names: strictly(v, n), State: &step.State}
+			return SyncStart{Names: strictly(&v, n), State: &step.State}
 		}
 	}
 	step := p.write(nameSet{}, 0, "")
-	return SyncStart{Names: strictly(v, cluster.SyncNames{}), State: &step.State}
+	return SyncStart{Names: strictly(&v, cluster.SyncNames{}), State: &step.State}
 }
 
 // FormerSync is the key to go back to when a promotion failed after StartSync:
@@ -145,7 +145,7 @@ func FormerSync(v View, version int32) *cluster.SyncState {
 }
 
 // strictly makes commits wait in strict mode when nobody would confirm them.
-func strictly(v View, n cluster.SyncNames) *cluster.SyncNames {
+func strictly(v *View, n cluster.SyncNames) *cluster.SyncNames {
 	if len(n.Names) == 0 && v.Settings.SynchronousModeStrict {
 		n = cluster.Blocking(v.Settings.Quorum())
 	}

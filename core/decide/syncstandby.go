@@ -18,7 +18,7 @@ type standby struct {
 }
 
 // activeStandbys are the members that may confirm commits, the best first.
-func activeStandbys(v View) []standby {
+func activeStandbys(v *View) []standby {
 	var list []standby
 	for _, w := range v.Instance.Replication {
 		m := memberFold(v.Cluster, w.ApplicationName)
@@ -68,7 +68,7 @@ func sortStandbys(list []standby) []standby {
 // withoutLaggards drops those that are further behind than
 // maximum_lag_on_syncnode: behind the best of them, or behind the leader if
 // there is only one.
-func withoutLaggards(list []standby, v View) []standby {
+func withoutLaggards(list []standby, v *View) []standby {
 	limit := v.Settings.MaximumLagOnSyncnode
 	if limit == 0 || len(list) == 0 {
 		return list
@@ -82,7 +82,7 @@ func withoutLaggards(list []standby, v View) []standby {
 
 // cascades reports that a member is meant to stream from another standby that
 // streams from here: it is here only for a while.
-func cascades(v View, m *cluster.Member) bool {
+func cascades(v *View, m *cluster.Member) bool {
 	for range len(v.Cluster.Members) {
 		from := m.Data.Tags.ReplicateFrom()
 		next := v.Cluster.Member(from)

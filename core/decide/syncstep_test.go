@@ -56,7 +56,7 @@ func TestNextSync(t *testing.T) {
 		{"quorum: those who must not lead only fill up", primaryWith("quorum", "ANY 1 (b,c)", synced("a", 1, "b", "c"), withTag("b", "nofailover", true)), SyncNames, "ANY 1 (c)"},
 		{"to plain mode: names first", primaryWith("on", "ANY 1 (b,c)", synced("a", 1, "b", "c")), SyncNames, "b"},
 	} {
-		got := NextSync(tc.v)
+		got := NextSync(&tc.v)
 		text := ""
 		switch {
 		case got.Verb == SyncState:
@@ -111,7 +111,7 @@ func TestActiveStandbys(t *testing.T) {
 			tc.with(&v)
 		}
 		var got []string
-		for _, b := range activeStandbys(v) {
+		for _, b := range activeStandbys(&v) {
 			got = append(got, b.name)
 		}
 		if !slices.Equal(got, tc.want) {

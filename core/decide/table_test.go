@@ -21,7 +21,7 @@ func TestNoRuleMatchesOutsideItsGroup(t *testing.T) {
 				continue
 			}
 			for _, r := range g.rules {
-				if r.When(v) {
+				if r.When(&v) {
 					t.Errorf("rule %q matches outside of its group", r.Name)
 				}
 			}

@@ -10,7 +10,7 @@ import (
 // standby cluster the remote; else the member named by the replicatefrom tag
 // if it runs, else the leader; nil if there is nobody, or the node restores
 // from the archive only.
-func Target(v View) *cluster.Upstream {
+func Target(v *View) *cluster.Upstream {
 	switch {
 	case v.Tags.NoStream():
 		return nil
@@ -28,7 +28,7 @@ func Target(v View) *cluster.Upstream {
 
 // LeaderOf is the server of the leader, if that is another member: the one that
 // goes on by promises, while the store names none.
-func LeaderOf(v View) *cluster.Upstream {
+func LeaderOf(v *View) *cluster.Upstream {
 	if up := v.promisedTo(); up != nil && up.Name != v.Self {
 		return up
 	}
@@ -41,7 +41,7 @@ func LeaderOf(v View) *cluster.Upstream {
 // cascade is the member that the replicatefrom tag names, nil if there is none
 // that can be followed: one that does not run, or that itself gets its log
 // from this node over any number of steps, would never bring anything.
-func cascade(v View) *cluster.Upstream {
+func cascade(v *View) *cluster.Upstream {
 	name := v.Tags.ReplicateFrom()
 	m := v.Cluster.Member(name)
 	if m == nil || name == v.Self || m.Data.State != cluster.StateRunning {
@@ -60,7 +60,7 @@ func cascade(v View) *cluster.Upstream {
 // cloneSource is where a copy is taken from: a running standby that offers
 // itself by the clonefrom tag, else the leader. Of several, different nodes
 // take different ones.
-func cloneSource(v View) *cluster.Upstream {
+func cloneSource(v *View) *cluster.Upstream {
 	if v.synchronous() && v.Cluster.Sync.HasStandby(v.Self) {
 		// Whoever is listed counts as complete; a copy of a standby may not be.
 		return upstream(v.Cluster.LeaderMember())

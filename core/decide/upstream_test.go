@@ -38,7 +38,7 @@ func TestCascade(t *testing.T) {
 		v.Cluster.Members = append(v.Cluster.Members, member("d", cluster.RoleReplica, 5000))
 		c.with(&v)
 		got := ""
-		if up := Target(v); up != nil {
+		if up := Target(&v); up != nil {
 			got = up.Name
 		}
 		if got != c.want {
@@ -51,7 +51,7 @@ func TestCloneSource(t *testing.T) {
 	v := standbyOf()
 	v.Cluster.Members = append(v.Cluster.Members, member("d", cluster.RoleReplica, 5000))
 	tagMember(&v, 1, "clonefrom", true) // the leader is the last resort in any case
-	if got := cloneSource(v).Name; got != "b" {
+	if got := cloneSource(&v).Name; got != "b" {
 		t.Errorf("nobody offered: got %s, want the leader", got)
 	}
 	tagMember(&v, 2, "clonefrom", true)
@@ -59,7 +59,7 @@ func TestCloneSource(t *testing.T) {
 	from := map[string]bool{}
 	for _, self := range []string{"e", "f", "g", "h", "i"} {
 		v.Self = self
-		from[cloneSource(v).Name] = true
+		from[cloneSource(&v).Name] = true
 	}
 	if len(from) != 2 || !from["c"] || !from["d"] {
 		t.Errorf("five nodes copy from %v, want c and d", from)
@@ -76,7 +76,7 @@ func TestCloneSource(t *testing.T) {
 	for _, self := range []string{"a", "d"} { // not itself, not who is down
 		v.Self = self
 		want := map[string]string{"a": "d", "d": "b"}[self]
-		if got := cloneSource(v).Name; got != want {
+		if got := cloneSource(&v).Name; got != want {
 			t.Errorf("%s copies from %s, want %s", self, got, want)
 		}
 	}

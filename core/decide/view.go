@@ -151,26 +151,26 @@ func (p Peer) olderThan(t cluster.Timeline) bool { return p.Timeline != 0 && p.T
 func (p Peer) fit() bool { return p.Reachable && !p.NoFailover && !p.WatchdogFailed }
 
 // readable reports that the store answered in this round.
-func (v View) readable() bool { return v.StoreErr == "" && v.Cluster != nil }
+func (v *View) readable() bool { return v.StoreErr == "" && v.Cluster != nil }
 
 // leader is the name in the leader znode as last read.
-func (v View) leader() string { return v.Cluster.LeaderName() }
+func (v *View) leader() string { return v.Cluster.LeaderName() }
 
 // unlocked reports that nobody holds the leader lock, by a fresh view.
-func (v View) unlocked() bool { return v.readable() && v.Cluster.Leader == nil }
+func (v *View) unlocked() bool { return v.readable() && v.Cluster.Leader == nil }
 
 // holds reports that this session owns the leader znode and that its lease,
 // or the promises that carry it on, allow to be primary now.
-func (v View) holds() bool { return v.Lease.Valid(v.Now) || v.Carried() }
+func (v *View) holds() bool { return v.Lease.Valid(v.Now) || v.Carried() }
 
 // led reports that another member holds the leader lock.
-func (v View) led() bool {
+func (v *View) led() bool {
 	return v.readable() && v.Cluster.Leader != nil && !v.Lease.Held()
 }
 
 // leaderReady reports that the leader is another member whose PostgreSQL
 // runs as primary, or leads a standby cluster, and can be connected to.
-func (v View) leaderReady() bool {
+func (v *View) leaderReady() bool {
 	m := v.Cluster.LeaderMember()
 	if !v.led() || m == nil || m.Name == v.Self {
 		return false
@@ -181,11 +181,11 @@ func (v View) leaderReady() bool {
 }
 
 // down reports that there is data but no running server.
-func (v View) down() bool {
+func (v *View) down() bool {
 	return !v.Instance.Running && !v.Instance.DataEmpty && v.Instance.DataProblem == ""
 }
 
 // standby reports a running server in recovery that answers.
-func (v View) standby() bool {
+func (v *View) standby() bool {
 	return v.Instance.Running && v.Instance.Ready && v.Instance.Standby
 }

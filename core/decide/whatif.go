@@ -48,7 +48,7 @@ func WhatIf(v View, down ...string) Outcome {
 		if m.Name == leader {
 			fate.Leads, fate.Rule, fate.Reason = true, "lead", "stays the leader"
 		} else {
-			d := imagine(v, m, gone)
+			d := imagine(&v, m, gone)
 			fate.Leads, fate.Rule, fate.Reason = d.Verb == Acquire, d.Rule, d.Reason
 		}
 		if p := v.positionOf(m); fate.Leads && (out.Leader == "" || p > best) {
@@ -68,7 +68,7 @@ func WhatIf(v View, down ...string) Outcome {
 }
 
 // imagine lets a member decide before the free lock.
-func imagine(v View, m cluster.Member, gone func(string) bool) Decision {
+func imagine(v *View, m cluster.Member, gone func(string) bool) Decision {
 	c := *v.Cluster
 	c.Leader, c.Failover, c.Members = nil, cluster.Failover{}, nil
 	n := View{
@@ -92,7 +92,7 @@ func imagine(v View, m cluster.Member, gone func(string) bool) Decision {
 }
 
 // instanceOf is what is known of a member's PostgreSQL.
-func (v View) instanceOf(m cluster.Member) cluster.Instance {
+func (v *View) instanceOf(m cluster.Member) cluster.Instance {
 	if m.Name == v.Self && v.Instance.Standby {
 		return v.Instance
 	}
@@ -107,7 +107,7 @@ func (v View) instanceOf(m cluster.Member) cluster.Instance {
 }
 
 // answerOf is what a member would say of itself.
-func (v View) answerOf(m cluster.Member) Peer {
+func (v *View) answerOf(m cluster.Member) Peer {
 	if p := v.peer(m.Name); p != nil {
 		return *p
 	}
@@ -117,7 +117,7 @@ func (v View) answerOf(m cluster.Member) Peer {
 	}
 }
 
-func (v View) peer(name string) *Peer {
+func (v *View) peer(name string) *Peer {
 	for i := range v.Peers {
 		if v.Peers[i].Name == name {
 			return &v.Peers[i]
@@ -127,7 +127,7 @@ func (v View) peer(name string) *Peer {
 }
 
 // positionOf is the newest that is known of a member's log.
-func (v View) positionOf(m cluster.Member) cluster.LSN {
+func (v *View) positionOf(m cluster.Member) cluster.LSN {
 	at := m.Data.XLogLocation
 	if p := v.peer(m.Name); p != nil {
 		at = max(at, p.Position)
@@ -144,7 +144,7 @@ func (v View) positionOf(m cluster.Member) cluster.LSN {
 }
 
 // lastPosition is the newest that is known of the leader's log.
-func (v View) lastPosition() cluster.LSN {
+func (v *View) lastPosition() cluster.LSN {
 	at := v.Cluster.Status.Optime
 	if m := v.Cluster.LeaderMember(); m != nil {
 		at = max(at, v.positionOf(*m))

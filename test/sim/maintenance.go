@@ -58,7 +58,10 @@ func (c *client) reads(view *cluster.Cluster) {
 		return
 	}
 	was := p.paused
-	if p.paused = isPaused(o); p.paused {
+	if p.config != o { // whoever writes the key writes another object
+		p.config, p.paused = o, isPaused(o)
+	}
+	if p.paused {
 		p.n.lax = true
 		return
 	}

@@ -113,8 +113,9 @@ type process struct {
 	frozen chan struct{} // closed when it goes on; nil: it runs
 	// stopping means that it was asked to end.
 	stopping bool
-	// paused means that the newest configuration that it has read says so,
+	// config is the newest configuration that it has read, paused means that it says so,
 	// resumes is how often it has learned that a pause is over, and thawed is when it last went on after it had stood still.
+	config  *cluster.Object
 	paused  bool
 	resumes int
 	thawed  time.Duration

@@ -63,6 +63,7 @@ const roomy = 32 << 20
 
 func TestMain(m *testing.M) {
 	flag.Parse()
+	runtime.MemProfileRate = 0
 	if os.Getenv(workerEnv) != "" || *trace {
 		debug.SetGCPercent(-1) // the collector would change who runs first
 	}

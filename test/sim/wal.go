@@ -15,7 +15,8 @@ type branch struct {
 	parent   *branch
 	fork     cluster.LSN // where it leaves its parent
 	writer   *node
-	rogue    bool // somebody promoted the writer by hand
+	rogue    bool            // somebody promoted the writer by hand
+	history  cluster.History // what place.history has made; nil: not yet
 	records  []record
 	end      cluster.LSN
 }
@@ -112,8 +113,12 @@ func (p place) common(q place) place {
 	return place{}
 }
 
-// history is the timeline history file of p's timeline.
+// history is the timeline history file of p's timeline. It is made once for a
+// branch, and nobody may change it.
 func (p place) history() cluster.History {
+	if p.branch.history != nil {
+		return p.branch.history
+	}
 	h := cluster.History{}
 	for b := p.branch; b.parent != nil; b = b.parent {
 		if b.timeline != b.parent.timeline {
@@ -121,5 +126,6 @@ func (p place) history() cluster.History {
 		}
 	}
 	slices.Reverse(h)
-	return h
+	p.branch.history = slices.Clip(h)
+	return p.branch.history
 }

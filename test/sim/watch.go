@@ -134,20 +134,14 @@ func (c *client) Load(ctx context.Context) (*cluster.Cluster, error) {
 	if !c.p.gate() {
 		return nil, errDead
 	}
-	ctx, cancel := c.bound(ctx)
-	defer cancel()
-	k, err := c.awaitView(ctx)
-	if err != nil {
-		return nil, err
-	}
-	v := c.watch
-	var view *cluster.Cluster
-	c.w.locked(func() {
-		if v.conn == k && !v.stale {
-			view = v.cached
-		}
-	})
+	view := c.cached()
 	if view == nil {
+		ctx, cancel := c.bound(ctx)
+		defer cancel()
+		k, err := c.awaitView(ctx)
+		if err != nil {
+			return nil, err
+		}
 		if view, err = c.read(ctx, k); err != nil {
 			return nil, err
 		}
@@ -155,6 +149,16 @@ func (c *client) Load(ctx context.Context) (*cluster.Cluster, error) {
 	c.w.locked(func() { c.reads(view) })
 	c.reconcile(view)
 	return view, nil
+}
+
+// cached is the view that nothing has changed since; nil if it is not known.
+func (c *client) cached() *cluster.Cluster {
+	c.w.mu.Lock()
+	defer c.w.mu.Unlock()
+	if v := c.watch; c.firstDone && v.conn != nil && v.conn.up && !v.stale {
+		return v.cached
+	}
+	return nil
 }
 
 // read reads all keys. A view that is older than what this session did as
