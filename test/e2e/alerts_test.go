@@ -252,7 +252,7 @@ func TestAlertsFireInTheirFaults(t *testing.T) {
 		r.freezeAgent(r.Leader())
 	}, healthy)
 	w.during("promoted by hand in pause", []string{"TwoPrimaries", "Paused"}, []string{"StandbyMissing"}, w.promoteByHand, func() { r.patch(`{"pause": null}`); healthy() })
-	w.during("no fence", []string{"NoFence"}, []string{"AgentDown", "StandbyMissing"}, func() { n = w.leadUnfenced() }, func() { w.fence(n, "required"); healthy() })
+	w.during("no fence", []string{"NoFence"}, []string{"AgentDown", "StandbyMissing", "Failover", "NoPrimary"}, func() { n = w.leadUnfenced() }, func() { w.fence(n, "required"); healthy() })
 	w.during("the collector refuses", []string{"RecordLost"}, []string{"StandbyMissing"}, func() {
 		sink.Refuse(true)
 		r.order(r.Leader(), "/switchover", fmt.Sprintf(`{"leader": %q}`, r.Leader().Name), 200)
