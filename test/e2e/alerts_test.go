@@ -242,7 +242,7 @@ func TestAlertsFireInTheirFaults(t *testing.T) {
 			r.killPostmaster(n)
 		}
 	}, healthy)
-	w.during("node lost", []string{"Failover", "NoPrimary", "AgentDown"}, []string{"StandbyMissing"}, func() {
+	w.during("node lost", []string{"Failover", "AgentDown"}, []string{"NoPrimary", "StandbyMissing", "SlotRetention"}, func() {
 		n = r.Leader()
 		n.KillAll()
 		r.otherLeads(n)
