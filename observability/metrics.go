@@ -33,9 +33,11 @@ type Snapshot struct {
 
 	// FenceReady means that a fence process is connected. FenceStarts counts
 	// the processes started or taken over, FenceKills how often the present
-	// one killed PostgreSQL, GuardKills how often the agent itself did.
+	// one killed PostgreSQL because the lease was over, FenceKillsGone because
+	// the agent was gone, GuardKills how often the agent itself did.
 	FenceReady              bool
 	FenceStarts, FenceKills int64
+	FenceKillsGone          int64
 	GuardKills              int64
 
 	// Primary, Running and Paused describe the local PostgreSQL and the cluster.
@@ -96,6 +98,10 @@ func describe() []metric {
 		m.kind = prometheus.CounterValue
 		return m
 	}
+	fenceKills := func(reason string, v func(Snapshot) float64) metric {
+		desc := prometheus.NewDesc("pgregent_fence_kills_total", "How often the present fence process killed PostgreSQL, and why.", []string{"scope", "name"}, prometheus.Labels{"reason": reason})
+		return metric{desc: desc, kind: prometheus.CounterValue, value: v}
+	}
 	return []metric{
 		gauge("lease_held", "1 if this node owns the leader znode.", func(s Snapshot) float64 { return b(s.LeaseHeld) }),
 		gauge("lease_remaining_seconds", "Time until this node would start to demote without another renewal; 0 without a lease.", func(s Snapshot) float64 { return s.LeaseRemaining.Seconds() }),
@@ -105,7 +111,8 @@ func describe() []metric {
 		gauge("zookeeper_session_timeout_seconds", "Session timeout that ZooKeeper granted; 0 without a session.", func(s Snapshot) float64 { return s.SessionTimeout.Seconds() }),
 		gauge("fence_ready", "1 if a fence process is connected.", func(s Snapshot) float64 { return b(s.FenceReady) }),
 		counter("fence_starts_total", "Fence processes started, or taken over from a former agent.", func(s Snapshot) float64 { return float64(s.FenceStarts) }),
-		counter("fence_kills_total", "How often the present fence process killed PostgreSQL.", func(s Snapshot) float64 { return float64(s.FenceKills) }),
+		fenceKills("lease over", func(s Snapshot) float64 { return float64(s.FenceKills) }),
+		fenceKills("agent gone", func(s Snapshot) float64 { return float64(s.FenceKillsGone) }),
 		counter("guard_kills_total", "How often the agent itself killed PostgreSQL at the hard deadline.", func(s Snapshot) float64 { return float64(s.GuardKills) }),
 		gauge("primary", "1 if the local PostgreSQL runs as primary.", func(s Snapshot) float64 { return b(s.Primary) }),
 		gauge("postgres_running", "1 if the local PostgreSQL runs.", func(s Snapshot) float64 { return b(s.Running) }),

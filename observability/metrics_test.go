@@ -19,7 +19,7 @@ func TestMetricsShowOneSnapshot(t *testing.T) {
 	h := Metrics(func() Snapshot {
 		scrapes++
 		return Snapshot{
-			Scope: "shop", Member: "db1", LeaseHeld: true, LeaseRemaining: 1500 * time.Millisecond, Renewals: 7, FenceReady: true,
+			Scope: "shop", Member: "db1", LeaseHeld: true, LeaseRemaining: 1500 * time.Millisecond, Renewals: 7, FenceReady: true, FenceKills: 1, FenceKillsGone: 2,
 			Status: &cluster.NodeStatus{Build: &cluster.Build{Method: "pgbackrest", Attempt: 2}},
 		}
 	}, NewPhases("shop", "db1"))
@@ -33,6 +33,8 @@ func TestMetricsShowOneSnapshot(t *testing.T) {
 		`pgregent_lease_remaining_seconds{name="db1",scope="shop"} 1.5`,
 		`pgregent_lease_renewals_total{name="db1",scope="shop"} 7`,
 		`pgregent_fence_ready{name="db1",scope="shop"} 1`,
+		`pgregent_fence_kills_total{name="db1",reason="lease over",scope="shop"} 1`,
+		`pgregent_fence_kills_total{name="db1",reason="agent gone",scope="shop"} 2`,
 		`pgregent_build_method{attempt="2",method="pgbackrest",name="db1",scope="shop"} 1`,
 	} {
 		if !strings.Contains(string(body), line+"\n") {

@@ -26,7 +26,8 @@ func (n *node) snapshot() observability.Snapshot {
 		s.Building, s.BuildDone, s.BuildTotal = true, b.Done, b.Total
 	}
 	if n.fence != nil {
-		s.FenceReady, s.FenceKills = n.fence.Ready(), int64(n.fence.Last().Kills)
+		last := n.fence.Last()
+		s.FenceReady, s.FenceKills, s.FenceKillsGone = n.fence.Ready(), int64(last.Kills-last.Gone), int64(last.Gone)
 	}
 	return s
 }

@@ -29,6 +29,7 @@ type Machine struct {
 	goneSince lease.Instant
 	quit      bool
 	kills     uint32
+	gone      uint32 // of kills, because the agent was gone
 	why       Reason
 }
 
@@ -60,7 +61,7 @@ func (m *Machine) On(msg Message) Reply {
 	default:
 		refused = true
 	}
-	return Reply{Seq: msg.Seq, Refused: refused, Armed: m.armed, Epoch: m.epoch, Hard: m.hard, Kills: m.kills, Why: m.why, Spent: m.Spent}
+	return Reply{Seq: msg.Seq, Refused: refused, Armed: m.armed, Epoch: m.epoch, Hard: m.hard, Kills: m.kills, Why: m.why, Gone: m.gone, Spent: m.Spent}
 }
 
 // outdated reports an epoch before the last one. A ZooKeeper that was restored
@@ -127,5 +128,8 @@ func (m *Machine) Next(now lease.Instant) (Order, Reason) {
 func (m *Machine) Killed(why Reason) (session int64) {
 	m.armed, m.why, m.Spent = false, why, m.session
 	m.kills++
+	if why == AgentGone {
+		m.gone++
+	}
 	return m.Spent
 }

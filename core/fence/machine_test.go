@@ -122,9 +122,13 @@ func TestPackets(t *testing.T) {
 	if got, err := parseMessage(msg.append(nil)); err != nil || got != msg {
 		t.Errorf("got %+v (%v), want %+v", got, err, msg)
 	}
-	reply := Reply{Seq: 9, Refused: true, Armed: true, Epoch: 1 << 40, Hard: start, Kills: 3, Why: AgentGone, Spent: -4}
+	reply := Reply{Seq: 9, Refused: true, Armed: true, Epoch: 1 << 40, Hard: start, Kills: 3, Why: AgentGone, Gone: 2, Spent: -4}
 	if got, err := parseReply(reply.append(nil)); err != nil || got != reply {
 		t.Errorf("got %+v (%v), want %+v", got, err, reply)
+	}
+	reply.Gone = 0
+	if got, err := parseReply(reply.append(nil)[:replySize]); err != nil || got != reply {
+		t.Errorf("a reply of an earlier version: got %+v (%v), want %+v", got, err, reply)
 	}
 	if _, err := parseMessage(make([]byte, 3)); err == nil {
 		t.Error("a short packet was taken")

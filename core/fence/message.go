@@ -48,6 +48,8 @@ type Reply struct {
 	// Why the reason of the last time.
 	Kills uint32
 	Why   Reason
+	// Gone is how many of Kills had the reason AgentGone.
+	Gone uint32
 	// Spent is the ZooKeeper session that PostgreSQL was killed for the last
 	// time, 0 if it never was: the fence closes it, and arms nothing for it.
 	Spent int64
@@ -76,7 +78,7 @@ func (r Reason) String() string {
 
 const (
 	messageSize = 1 + 4 + 8 + 8 + 8
-	replySize   = 4 + 1 + 1 + 8 + 8 + 4 + 1 + 8
+	replySize   = 4 + 1 + 1 + 8 + 8 + 4 + 1 + 8 // without Gone, which older fences do not send
 	// packetSize is what is read at most: later versions may append fields,
 	// so that an agent and a fence of different versions understand each other.
 	packetSize = 256
@@ -111,19 +113,24 @@ func (r Reply) append(b []byte) []byte {
 	b = binary.BigEndian.AppendUint64(b, uint64(r.Hard))
 	b = binary.BigEndian.AppendUint32(b, r.Kills)
 	b = append(b, byte(r.Why))
-	return binary.BigEndian.AppendUint64(b, uint64(r.Spent))
+	b = binary.BigEndian.AppendUint64(b, uint64(r.Spent))
+	return binary.BigEndian.AppendUint32(b, r.Gone)
 }
 
 func parseReply(b []byte) (Reply, error) {
 	if len(b) < replySize {
 		return Reply{}, fmt.Errorf("read reply: %w", errSize)
 	}
-	return Reply{
+	r := Reply{
 		Seq: binary.BigEndian.Uint32(b), Refused: b[4] != 0, Armed: b[5] != 0,
 		Epoch: cluster.Epoch(binary.BigEndian.Uint64(b[6:])), Hard: lease.Instant(binary.BigEndian.Uint64(b[14:])),
 		Kills: binary.BigEndian.Uint32(b[22:]), Why: Reason(b[26]),
 		Spent: int64(binary.BigEndian.Uint64(b[27:])),
-	}, nil
+	}
+	if len(b) >= replySize+4 {
+		r.Gone = binary.BigEndian.Uint32(b[replySize:])
+	}
+	return r, nil
 }
 
 func flag(v bool) byte {
