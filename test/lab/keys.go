@@ -12,7 +12,7 @@ import (
 // keys runs f on a connection of its own, with the cluster's base path.
 func (l *Lab) keys(f func(conn *zk.Conn, base string)) {
 	l.T.Helper()
-	conn, _, err := zk.Connect([]string{l.ZK.Addr()}, 10*time.Second, zk.WithLogInfo(false))
+	conn, _, err := zk.Connect(l.stores, 10*time.Second, zk.WithLogInfo(false))
 	if err != nil {
 		l.T.Fatal(err)
 	}
