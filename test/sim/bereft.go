@@ -103,6 +103,13 @@ func (w *world) beside(n *node) bool {
 	return w.bereft == n && (w.rogue || another) || n.lax && another
 }
 
+// askedBefore reports that n has last told p how it is before it accepted
+// writes: p could not know.
+func (p *process) askedBefore(n *node) bool {
+	at, asked := p.answered[n.name]
+	return asked && at < n.pg.openedAt
+}
+
 // checkBereft looks, when n has taken the lock, whether the former holder
 // still accepts writes and could have said so. A server that is being stopped
 // says nothing, and its agent does not speak for it: if that takes long, there
@@ -112,7 +119,7 @@ func (w *world) checkBereft(n *node) {
 	if w.rogue || b == nil || b == n {
 		return
 	}
-	if w.within(b) && b.pg.primary() && b.pg.open() && !b.pg.hung {
+	if w.within(b) && b.pg.primary() && b.pg.open() && !b.pg.hung && !n.proc.askedBefore(b) {
 		w.violated("I1: %s took the lock while %s, which somebody has taken it from, accepts writes", n.name, b.name)
 	}
 	w.reign.forced = true // what is confirmed beside it may be lost

@@ -19,7 +19,8 @@
 //
 // Operators do wrong as well: they overwrite keys with what nobody can read,
 // delete the leader znode, end sessions, and promote standbys by hand. Then two
-// servers may accept writes for a while, and what is confirmed by the one
+// servers may accept writes for a while (who takes such a lock has asked the
+// former holder, which may have been about to accept them), and what is confirmed by the one
 // without the lock does not count. A standby that was promoted by hand has the
 // newest timeline, so it may win the next election, and what was confirmed
 // after it left the others is lost: that is excused too. They pause the cluster:

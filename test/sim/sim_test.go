@@ -55,6 +55,8 @@ var keptSeeds = []struct {
 	{602, "after a restore the epochs were lower, and the fence refused them for ever"},
 	{1420, "a standby on another branch of the cluster's timeline counted what was only its own, and was elected"},
 	{1619, "a primary that a new agent had adopted right after its promotion never made a checkpoint, and nobody could be rewound"},
+	{1347, "a crashed leader was started as primary although the store showed that its lock was gone"},
+	{3194, "a bootstrap whose last write had no answer put its data aside, and the finished cluster had none"},
 	{3648, "a bootstrap that the store refused at once was tried again without pause"},
 }
 
