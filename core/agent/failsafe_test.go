@@ -81,14 +81,15 @@ func TestAllMembersMustAgree(t *testing.T) {
 		granted           bool
 		ends              time.Duration // after the question, about
 	}{
-		"all agree":               {three, nil, accept, []string{"b", "c"}, true, 9500 * time.Millisecond},
-		"a shorter promise":       {three, nil, func(n string) FailsafeAnswer { return FailsafeAnswer{Accepted: true, For: 5 * time.Second} }, []string{"b", "c"}, true, 4600 * time.Millisecond},
-		"one refuses":             {three, nil, func(n string) FailsafeAnswer { return FailsafeAnswer{Accepted: n == "b"} }, []string{"b", "c"}, false, 0},
-		"alone":                   {map[string]string{"a": "u"}, nil, nil, nil, true, 9500 * time.Millisecond},
-		"no key":                  {nil, nil, accept, nil, false, 0},
-		"not in the key":          {map[string]string{"b": "u"}, nil, accept, nil, false, 0},
-		"a new member is written": {map[string]string{"a": "u", "b": "u"}, three, accept, []string{"b", "c"}, true, 9500 * time.Millisecond},
-		"a member is removed":     {three, map[string]string{"a": "u"}, accept, []string{"b", "c"}, true, 9500 * time.Millisecond},
+		"all agree":                   {three, nil, accept, []string{"b", "c"}, true, 9500 * time.Millisecond},
+		"a shorter promise":           {three, nil, func(n string) FailsafeAnswer { return FailsafeAnswer{Accepted: true, For: 5 * time.Second} }, []string{"b", "c"}, true, 4600 * time.Millisecond},
+		"one refuses":                 {three, nil, func(n string) FailsafeAnswer { return FailsafeAnswer{Accepted: n == "b"} }, []string{"b", "c"}, false, 0},
+		"alone":                       {map[string]string{"a": "u"}, nil, nil, nil, true, 9500 * time.Millisecond},
+		"no key":                      {nil, nil, accept, nil, false, 0},
+		"written, and not understood": {nil, map[string]string{"a": "u"}, accept, nil, false, 0},
+		"not in the key":              {map[string]string{"b": "u"}, nil, accept, nil, false, 0},
+		"a new member is written":     {map[string]string{"a": "u", "b": "u"}, three, accept, []string{"b", "c"}, true, 9500 * time.Millisecond},
+		"a member is removed":         {three, map[string]string{"a": "u"}, accept, []string{"b", "c"}, true, 9500 * time.Millisecond},
 	} {
 		t.Run(name, func(t *testing.T) {
 			l := silentLease()
@@ -259,13 +260,21 @@ func TestWhoGaveNoPromiseIsNotListedWhilePromisesCarryTheFence(t *testing.T) {
 	}}
 	for name, tc := range map[string]struct {
 		promises, adopted lease.Instant
+		unreadable        bool
 		want              []string
 	}{
-		"no promise":              {0, 0, []string{"a", "b", "c"}},
-		"promises are over":       {now, 0, []string{"a", "b", "c"}},
-		"promises go on":          {now + 1, 0, []string{"a", "b"}},
-		"of a former agent maybe": {0, now + 1, []string{"a", "b"}},
+		"no promise":                         {0, 0, false, []string{"a", "b", "c"}},
+		"promises are over":                  {now, 0, false, []string{"a", "b", "c"}},
+		"promises go on":                     {now + 1, 0, false, []string{"a", "b"}},
+		"of a former agent maybe":            {0, now + 1, false, []string{"a", "b"}},
+		"promises go on, key not understood": {now + 1, 0, true, []string{"a", "b"}},
 	} {
+		a.keeper.noteListed(v.Cluster)
+		v, c := v, *v.Cluster
+		if v.Cluster = &c; tc.unreadable {
+			c.Failsafe = nil
+		}
+		a.keeper.noteListed(v.Cluster)
 		a.failsafe.until.Store(int64(tc.promises))
 		a.feeder.adoptedUntil.Store(int64(tc.adopted))
 		if err := a.keeper.writeFailsafe(t.Context(), v); err != nil {

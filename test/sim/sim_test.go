@@ -57,6 +57,7 @@ var keptSeeds = []struct {
 	{1619, "a primary that a new agent had adopted right after its promotion never made a checkpoint, and nobody could be rewound"},
 	{1347, "a crashed leader was started as primary although the store showed that its lock was gone"},
 	{3194, "a bootstrap whose last write had no answer put its data aside, and the finished cluster had none"},
+	{4654, "a leader that could not understand the failsafe key asked nobody, and counted that as everybody's promise"},
 	{3648, "a bootstrap that the store refused at once was tried again without pause"},
 }
 
