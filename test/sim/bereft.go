@@ -95,11 +95,11 @@ func (w *world) excused(n *node) bool { return w.bereft == n }
 // pause, of which it does not know yet that it is over.
 func (w *world) unstopped(n *node) bool { return n.lax && !w.leads(n) }
 
-// beside reports that the node still confirms writes while another holds the
-// lock that was taken away from it, or that went in a pause: nobody promises
+// beside reports that the node still confirms writes since another has taken
+// the lock that was taken away from it, or that went in a pause: nobody promises
 // that these last.
 func (w *world) beside(n *node) bool {
-	another := w.zk.lock != nil && w.zk.lock.Name != n.name
+	another := w.reign.name != n.name // also while that has just released the lock
 	return w.bereft == n && (w.rogue || another) || n.lax && another
 }
 
