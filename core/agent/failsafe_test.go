@@ -221,11 +221,11 @@ func TestAClaimAndAPromiseExcludeEachOther(t *testing.T) {
 	var p promises
 	never := func() bool { return false }
 	next := decide.Promise{To: "b", Until: 5}
-	if !p.claim(decide.View{}) || !errors.Is(p.give(next, never), ErrLeading) {
+	if !p.claim(decide.View{}) || !errors.Is(p.give(next, 0, never), ErrLeading) {
 		t.Error("a promise was given while this node becomes the leader")
 	}
 	p.unclaim()
-	if err := p.give(next, never); err != nil {
+	if err := p.give(next, 0, never); err != nil {
 		t.Fatal(err)
 	}
 	if p.claim(decide.View{}) {
@@ -233,6 +233,28 @@ func TestAClaimAndAPromiseExcludeEachOther(t *testing.T) {
 	}
 	if !p.claim(decide.View{Promise: next}) {
 		t.Error("a decision that knew the promise was refused")
+	}
+}
+
+func TestAPromiseIsNotTakenBackForAnother(t *testing.T) {
+	never := func() bool { return false }
+	for name, c := range map[string]struct {
+		to      string
+		epoch   cluster.Epoch
+		now     lease.Instant
+		refused bool
+	}{
+		"the same leader":          {"b", 7, 4, false},
+		"another, of no epoch":     {"c", 0, 4, true},
+		"another, of an older one": {"c", 6, 4, true},
+		"a later leader":           {"c", 8, 4, false},
+		"after the promise":        {"c", 0, 5, false},
+	} {
+		p := promises{given: decide.Promise{To: "b", Epoch: 7, Until: 5}}
+		err := p.give(decide.Promise{To: c.to, Epoch: c.epoch, Until: 9}, c.now, never)
+		if errors.Is(err, ErrPromised) != c.refused || (p.current().Until == 9) == c.refused {
+			t.Errorf("%s: got %v, %+v", name, err, p.current())
+		}
 	}
 }
 
