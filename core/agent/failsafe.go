@@ -146,17 +146,14 @@ func (f *failsafe) refuse(why string) {
 }
 
 // targets are all members that may race, but this one. The second result says
-// why they are not known.
+// why they are not known: while the key cannot be read, anybody may race.
 func (f *failsafe) targets(topology map[string]string) (map[string]string, string) {
+	if topology[f.a.o.Name] == "" {
+		return nil, "the failsafe key does not name this leader"
+	}
 	all := maps.Clone(topology)
 	if p := f.written.Load(); p != nil {
-		if all == nil {
-			all = map[string]string{}
-		}
 		maps.Copy(all, *p)
-	}
-	if all[f.a.o.Name] == "" {
-		return nil, "the failsafe key does not name this leader"
 	}
 	delete(all, f.a.o.Name)
 	return all, ""
@@ -215,6 +212,14 @@ func (a *Agent) carried(l lease.Lease, now lease.Instant) lease.Instant {
 	return v.Failsafe.Soft()
 }
 
+// noteListed remembers the failsafe key for when somebody has made it
+// unreadable.
+func (h *housekeeper) noteListed(c *cluster.Cluster) {
+	if c.Failsafe != nil {
+		h.listed = c.Failsafe
+	}
+}
+
 // writeFailsafe keeps the failsafe key at all members of the view.
 func (h *housekeeper) writeFailsafe(ctx context.Context, v decide.View) error {
 	want := map[string]string{v.Self: h.a.api()}
@@ -226,7 +231,7 @@ func (h *housekeeper) writeFailsafe(ctx context.Context, v decide.View) error {
 	if now := h.a.now(); now.Before(max(lease.Instant(h.a.failsafe.until.Load()), lease.Instant(h.a.feeder.adoptedUntil.Load()))) {
 		// Promises may carry PostgreSQL on until then, should this agent stop
 		// now. Who gave none must not be listed: it might race.
-		maps.DeleteFunc(want, func(name, _ string) bool { return name != v.Self && v.Cluster.Failsafe[name] == "" })
+		maps.DeleteFunc(want, func(name, _ string) bool { return name != v.Self && h.listed[name] == "" })
 	}
 	if maps.Equal(want, v.Cluster.Failsafe) {
 		h.a.failsafe.written.Store(nil)

@@ -81,14 +81,15 @@ func TestAllMembersMustAgree(t *testing.T) {
 		granted           bool
 		ends              time.Duration // after the question, about
 	}{
-		"all agree":               {three, nil, accept, []string{"b", "c"}, true, 9500 * time.Millisecond},
-		"a shorter promise":       {three, nil, func(n string) FailsafeAnswer { return FailsafeAnswer{Accepted: true, For: 5 * time.Second} }, []string{"b", "c"}, true, 4600 * time.Millisecond},
-		"one refuses":             {three, nil, func(n string) FailsafeAnswer { return FailsafeAnswer{Accepted: n == "b"} }, []string{"b", "c"}, false, 0},
-		"alone":                   {map[string]string{"a": "u"}, nil, nil, nil, true, 9500 * time.Millisecond},
-		"no key":                  {nil, nil, accept, nil, false, 0},
-		"not in the key":          {map[string]string{"b": "u"}, nil, accept, nil, false, 0},
-		"a new member is written": {map[string]string{"a": "u", "b": "u"}, three, accept, []string{"b", "c"}, true, 9500 * time.Millisecond},
-		"a member is removed":     {three, map[string]string{"a": "u"}, accept, []string{"b", "c"}, true, 9500 * time.Millisecond},
+		"all agree":                   {three, nil, accept, []string{"b", "c"}, true, 9500 * time.Millisecond},
+		"a shorter promise":           {three, nil, func(n string) FailsafeAnswer { return FailsafeAnswer{Accepted: true, For: 5 * time.Second} }, []string{"b", "c"}, true, 4600 * time.Millisecond},
+		"one refuses":                 {three, nil, func(n string) FailsafeAnswer { return FailsafeAnswer{Accepted: n == "b"} }, []string{"b", "c"}, false, 0},
+		"alone":                       {map[string]string{"a": "u"}, nil, nil, nil, true, 9500 * time.Millisecond},
+		"no key":                      {nil, nil, accept, nil, false, 0},
+		"written, and not understood": {nil, map[string]string{"a": "u"}, accept, nil, false, 0},
+		"not in the key":              {map[string]string{"b": "u"}, nil, accept, nil, false, 0},
+		"a new member is written":     {map[string]string{"a": "u", "b": "u"}, three, accept, []string{"b", "c"}, true, 9500 * time.Millisecond},
+		"a member is removed":         {three, map[string]string{"a": "u"}, accept, []string{"b", "c"}, true, 9500 * time.Millisecond},
 	} {
 		t.Run(name, func(t *testing.T) {
 			l := silentLease()
@@ -220,11 +221,11 @@ func TestAClaimAndAPromiseExcludeEachOther(t *testing.T) {
 	var p promises
 	never := func() bool { return false }
 	next := decide.Promise{To: "b", Until: 5}
-	if !p.claim(decide.View{}) || !errors.Is(p.give(next, never), ErrLeading) {
+	if !p.claim(decide.View{}) || !errors.Is(p.give(next, 0, never), ErrLeading) {
 		t.Error("a promise was given while this node becomes the leader")
 	}
 	p.unclaim()
-	if err := p.give(next, never); err != nil {
+	if err := p.give(next, 0, never); err != nil {
 		t.Fatal(err)
 	}
 	if p.claim(decide.View{}) {
@@ -232,6 +233,28 @@ func TestAClaimAndAPromiseExcludeEachOther(t *testing.T) {
 	}
 	if !p.claim(decide.View{Promise: next}) {
 		t.Error("a decision that knew the promise was refused")
+	}
+}
+
+func TestAPromiseIsNotTakenBackForAnother(t *testing.T) {
+	never := func() bool { return false }
+	for name, c := range map[string]struct {
+		to      string
+		epoch   cluster.Epoch
+		now     lease.Instant
+		refused bool
+	}{
+		"the same leader":          {"b", 7, 4, false},
+		"another, of no epoch":     {"c", 0, 4, true},
+		"another, of an older one": {"c", 6, 4, true},
+		"a later leader":           {"c", 8, 4, false},
+		"after the promise":        {"c", 0, 5, false},
+	} {
+		p := promises{given: decide.Promise{To: "b", Epoch: 7, Until: 5}}
+		err := p.give(decide.Promise{To: c.to, Epoch: c.epoch, Until: 9}, c.now, never)
+		if errors.Is(err, ErrPromised) != c.refused || (p.current().Until == 9) == c.refused {
+			t.Errorf("%s: got %v, %+v", name, err, p.current())
+		}
 	}
 }
 
@@ -259,13 +282,21 @@ func TestWhoGaveNoPromiseIsNotListedWhilePromisesCarryTheFence(t *testing.T) {
 	}}
 	for name, tc := range map[string]struct {
 		promises, adopted lease.Instant
+		unreadable        bool
 		want              []string
 	}{
-		"no promise":              {0, 0, []string{"a", "b", "c"}},
-		"promises are over":       {now, 0, []string{"a", "b", "c"}},
-		"promises go on":          {now + 1, 0, []string{"a", "b"}},
-		"of a former agent maybe": {0, now + 1, []string{"a", "b"}},
+		"no promise":                         {0, 0, false, []string{"a", "b", "c"}},
+		"promises are over":                  {now, 0, false, []string{"a", "b", "c"}},
+		"promises go on":                     {now + 1, 0, false, []string{"a", "b"}},
+		"of a former agent maybe":            {0, now + 1, false, []string{"a", "b"}},
+		"promises go on, key not understood": {now + 1, 0, true, []string{"a", "b"}},
 	} {
+		a.keeper.noteListed(v.Cluster)
+		v, c := v, *v.Cluster
+		if v.Cluster = &c; tc.unreadable {
+			c.Failsafe = nil
+		}
+		a.keeper.noteListed(v.Cluster)
 		a.failsafe.until.Store(int64(tc.promises))
 		a.feeder.adoptedUntil.Store(int64(tc.adopted))
 		if err := a.keeper.writeFailsafe(t.Context(), v); err != nil {

@@ -27,6 +27,8 @@ type housekeeper struct {
 	lastMembers int
 	lastConfig  int64
 	slots       *slotKeeper
+	// listed is the failsafe key as last understood.
+	listed map[string]string
 	// compared is the leadership for which the history key was found to be
 	// that of the local log.
 	compared cluster.Epoch
@@ -82,6 +84,7 @@ func (h *housekeeper) round(ctx context.Context, v decide.View) {
 		h.lastRun, h.lastEpoch = v.Now, v.Lease.Epoch
 		h.lastMembers, h.lastConfig = len(v.Cluster.Members), v.Cluster.Config.ModifiedZxid
 	}()
+	h.noteListed(v.Cluster)
 	var slots <-chan struct{}
 	if v.Settings.UseSlots {
 		slots = h.slots.begin(ctx, v)

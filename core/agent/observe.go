@@ -48,12 +48,24 @@ func (a *Agent) observeStore(ctx context.Context) {
 	a.noteTiming()
 	changed := c != s.cluster
 	s.seenSystemID = s.seenSystemID || c.SystemID() != ""
-	s.interrupted = s.interrupted && c.SystemID() == ""
+	a.endInterruption(c)
 	a.noteLeader(c, now)
 	s.cluster = c
 	if changed {
 		a.views.signal()
 	}
+}
+
+// endInterruption takes note that the cluster of an interrupted bootstrap is
+// complete, for the next start too: it must never be undone any more.
+func (a *Agent) endInterruption(c *cluster.Cluster) {
+	if !a.s.interrupted || c.SystemID() == "" {
+		return
+	}
+	if err := a.o.Bootstrapping(false); err != nil {
+		a.log.Warn("note the end of the bootstrap", "err", err)
+	}
+	a.s.interrupted = false
 }
 
 // loadLimit leaves a leader at its soft deadline no time to wait.

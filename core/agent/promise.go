@@ -9,12 +9,14 @@ import (
 
 	"github.com/pgregent/pgregent/core/cluster"
 	"github.com/pgregent/pgregent/core/decide"
+	"github.com/pgregent/pgregent/core/lease"
 )
 
 // Why this node does not promise a leader that lost the store not to race.
 var (
 	ErrFailsafeOff = errors.New("failsafe_mode is off")
 	ErrLeading     = errors.New("this node is primary, holds the lock, or is about to take it")
+	ErrPromised    = errors.New("this node has promised")
 )
 
 // FailsafeGrant is what a leader that lost the store is promised.
@@ -61,12 +63,18 @@ func (p *promises) unclaim() {
 	p.claimed = false
 }
 
-// give records a promise unless leads says that this node leads.
-func (p *promises) give(next decide.Promise, leads func() bool) error {
+// give records a promise unless leads says that this node leads, or a promise
+// to another holds. Only a leader that is known to be later may take its place:
+// who wakes up and believes to lead would get the word, and the standbys, of the
+// one that does.
+func (p *promises) give(next decide.Promise, now lease.Instant, leads func() bool) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.claimed || leads() {
 		return ErrLeading
+	}
+	if p.given.To != next.To && now.Before(p.given.Until) && next.Epoch <= p.given.Epoch {
+		return fmt.Errorf("%w %s", ErrPromised, p.given.To)
 	}
 	p.given = next
 	return nil
@@ -74,8 +82,8 @@ func (p *promises) give(next decide.Promise, leads func() bool) error {
 
 // Failsafe promises the leader of that name, which lost the store, that this
 // node will neither take the lock nor become primary for a ttl. The promise
-// is on disk when it returns. It returns ErrFailsafeOff, ErrLeading or why
-// else there is none.
+// is on disk when it returns. It returns ErrFailsafeOff, ErrLeading,
+// ErrPromised or why else there is none.
 func (a *Agent) Failsafe(_ context.Context, call FailsafeCall) (FailsafeGrant, error) {
 	st := a.status.Load()
 	switch leader := st.Cluster.LeaderName(); {
@@ -93,7 +101,7 @@ func (a *Agent) Failsafe(_ context.Context, call FailsafeCall) (FailsafeGrant, e
 	defer a.promises.saving.Unlock()
 	leads := func() bool { return a.writable.Load() || a.o.Store.Lease().Held() }
 	old := a.promises.current()
-	if err := a.promises.give(next, leads); err != nil {
+	if err := a.promises.give(next, a.now(), leads); err != nil {
 		return FailsafeGrant{}, err
 	}
 	a.keeper.slots.promised.Store(&call.Slots)

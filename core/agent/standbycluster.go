@@ -67,8 +67,9 @@ func (a *Agent) stepDown(ctx context.Context) {
 // failure is tried again, since it is most likely there.
 func (a *Agent) bootstrapStandby(ctx context.Context, v decide.View) outcome {
 	if err := a.makeStandbyCluster(ctx, v); err != nil {
-		err = fmt.Errorf("failed to bootstrap standby cluster: %w", errors.Join(err, a.undoBootstrap(ctx)))
-		return outcome{err: err}
+		kept := unanswered(err)
+		err = fmt.Errorf("failed to bootstrap standby cluster: %w", errors.Join(err, a.giveUpBootstrap(ctx, err)))
+		return outcome{err: err, apply: func(s *state) { s.interrupted = s.interrupted || kept }}
 	}
 	return outcome{err: a.o.Bootstrapping(false)}
 }

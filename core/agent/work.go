@@ -216,7 +216,7 @@ func (a *Agent) bootstrap(ctx context.Context, j *job, v decide.View) outcome {
 		return a.bootstrapStandby(ctx, v)
 	}
 	if err := a.makeCluster(ctx, j, v); err != nil {
-		return outcome{err: fmt.Errorf("failed to bootstrap cluster: %w", errors.Join(err, a.undoBootstrap(ctx))), fatal: true}
+		return outcome{err: fmt.Errorf("failed to bootstrap cluster: %w", errors.Join(err, a.giveUpBootstrap(ctx, err))), fatal: true}
 	}
 	return outcome{err: a.o.Bootstrapping(false), apply: func(s *state) { s.won = false }}
 }
@@ -272,7 +272,7 @@ const insistAgain = 200 * time.Millisecond
 func insist(ctx context.Context, write func() error) error {
 	for {
 		err := write()
-		if !errors.Is(err, cluster.ErrOutcomeUnknown) && !errors.Is(err, cluster.ErrUnreachable) {
+		if !unanswered(err) {
 			return err
 		}
 		select {
@@ -281,6 +281,27 @@ func insist(ctx context.Context, write func() error) error {
 		case <-time.After(insistAgain):
 		}
 	}
+}
+
+// giveUpBootstrap undoes what failed. Whether a write that had no answer has
+// completed the cluster is not known: then the data stay where they are, and
+// what the store says when it can be read decides.
+func (a *Agent) giveUpBootstrap(ctx context.Context, why error) error {
+	if !unanswered(why) {
+		return a.undoBootstrap(ctx)
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 30*time.Second)
+	defer cancel()
+	err := a.o.Postgres.Stop(ctx, cluster.StopImmediate, false, nil)
+	if a.o.Store.Lease().Held() {
+		err = errors.Join(err, a.o.Store.Release(ctx, cluster.Status{}))
+	}
+	return err
+}
+
+// unanswered reports that the store may have done what it was asked for.
+func unanswered(err error) bool {
+	return errors.Is(err, cluster.ErrOutcomeUnknown) || errors.Is(err, cluster.ErrUnreachable)
 }
 
 // undoBootstrap leaves the store as if this node had never tried, and the

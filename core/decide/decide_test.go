@@ -483,6 +483,9 @@ func downCases() []testCase {
 
 		{"down, store silent: read-only", standbyOf, func(v *View) { down(v); v.StoreErr = "silent" }, StartStandby, "down-store-unreadable", "read-only"},
 		{"crashed leader restarts in place", healthy, down, StartPrimary, "leader-crashed-restart", ""},
+		{"crashed leader, and the store shows that its lock is gone", healthy, func(v *View) { down(v); v.Cluster.Leader = nil }, Wait, "lock-not-shown", "epoch 7"},
+		{"crashed leader, and the store shows another's lock", healthy, func(v *View) { down(v); v.Cluster.Leader = &cluster.Leader{Name: "b", Session: 2, Epoch: 8} }, Wait, "lock-not-shown", ""},
+		{"crashed leader, the store is silent", healthy, func(v *View) { down(v); v.Cluster.Leader, v.StoreErr = nil, "silent" }, StartPrimary, "leader-crashed-restart", ""},
 		{"crashed leader, start timeout 0: asks", healthy, func(v *View) { down(v); v.Settings.PrimaryStartTimeout = 0 }, AskPeers, "leader-crashed-fail-over", ""},
 		{"crashed leader, start timeout 0, candidate: releases", healthy, func(v *View) {
 			down(v)

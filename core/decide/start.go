@@ -174,6 +174,14 @@ func downRules() []Rule {
 			},
 		},
 		{
+			Name: "lock-not-shown",
+			Doc:  "PostgreSQL is down and the lease is proven, but the store shows that somebody has ended it: nothing becomes writable before the session has told.",
+			When: func(v *View) bool { return v.down() && v.Lease.Valid(v.Now) && v.disowned() },
+			Then: func(v *View) Decision {
+				return Decision{Verb: Wait, Again: 100 * time.Millisecond, Reason: fmt.Sprintf("the store does not show the lock of epoch %d any more; waiting for the session to tell", int64(v.Lease.Epoch))}
+			},
+		},
+		{
 			Name: "leader-crashed-fail-over",
 			Doc:  "The leader's PostgreSQL is down and somebody else can take over sooner than it may be restarted.",
 			When: func(v *View) bool {

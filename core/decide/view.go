@@ -163,6 +163,12 @@ func (v *View) unlocked() bool { return v.readable() && v.Cluster.Leader == nil 
 // or the promises that carry it on, allow to be primary now.
 func (v *View) holds() bool { return v.Lease.Valid(v.Now) || v.Carried() }
 
+// disowned reports that a fresh view does not show the leader znode that the
+// lease is on.
+func (v *View) disowned() bool {
+	return v.readable() && (v.Cluster.Leader == nil || v.Cluster.Leader.Epoch != v.Lease.Epoch)
+}
+
 // led reports that another member holds the leader lock.
 func (v *View) led() bool {
 	return v.readable() && v.Cluster.Leader != nil && !v.Lease.Held()

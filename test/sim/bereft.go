@@ -95,12 +95,19 @@ func (w *world) excused(n *node) bool { return w.bereft == n }
 // pause, of which it does not know yet that it is over.
 func (w *world) unstopped(n *node) bool { return n.lax && !w.leads(n) }
 
-// beside reports that the node still confirms writes while another holds the
-// lock that was taken away from it, or that went in a pause: nobody promises
+// beside reports that the node still confirms writes since another has taken
+// the lock that was taken away from it, or that went in a pause: nobody promises
 // that these last.
 func (w *world) beside(n *node) bool {
-	another := w.zk.lock != nil && w.zk.lock.Name != n.name
+	another := w.reign.name != n.name // also while that has just released the lock
 	return w.bereft == n && (w.rogue || another) || n.lax && another
+}
+
+// askedBefore reports that n has last told p how it is before it accepted
+// writes: p could not know.
+func (p *process) askedBefore(n *node) bool {
+	at, asked := p.answered[n.name]
+	return asked && at < n.pg.openedAt
 }
 
 // checkBereft looks, when n has taken the lock, whether the former holder
@@ -112,7 +119,7 @@ func (w *world) checkBereft(n *node) {
 	if w.rogue || b == nil || b == n {
 		return
 	}
-	if w.within(b) && b.pg.primary() && b.pg.open() && !b.pg.hung {
+	if w.within(b) && b.pg.primary() && b.pg.open() && !b.pg.hung && !n.proc.askedBefore(b) {
 		w.violated("I1: %s took the lock while %s, which somebody has taken it from, accepts writes", n.name, b.name)
 	}
 	w.reign.forced = true // what is confirmed beside it may be lost

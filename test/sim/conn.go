@@ -114,7 +114,7 @@ func (k *conn) serve(r *request) {
 	if r.write {
 		k.floor = now
 	}
-	if !k.inward() || (r.write && k.dice.chance(k.w.setup.LostAnswers)) {
+	if !k.inward() || (r.write && k.dice.chance(k.w.setup.LostAnswers) && !k.w.resting) {
 		k.lose(r.sent)
 		return
 	}

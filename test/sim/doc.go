@@ -7,7 +7,8 @@
 // every latency and a schedule of faults. Meanwhile a client writes through
 // whatever accepts writes and remembers what was confirmed. The invariants are
 // checked at the instant at which they could break, not by looking now and
-// then. At the end the faults stop, and the cluster has to recover.
+// then. At the end the faults stop, and the cluster has to recover; then not even
+// an answer is lost any more, and it has to stay as it is.
 //
 // The models are as unfriendly as what they stand for. ZooKeeper: sessions
 // that a cut-off server still believes in, touches that are relayed late,
@@ -20,16 +21,18 @@
 // Operators do wrong as well: they overwrite keys with what nobody can read,
 // delete the leader znode, end sessions, and promote standbys by hand. Then two
 // servers may accept writes for a while, and what is confirmed by the one
-// without the lock does not count. A standby that was promoted by hand has the
-// newest timeline, so it may win the next election, and what was confirmed
-// after it left the others is lost: that is excused too. They pause the cluster:
-// from when an agent has read that until its fence has a deadline again, nobody
-// stops its server, and what it confirms beside another's lock does not count.
-// They restore the ensemble to an older state, in pause, and resume when the
-// leader has written its keys; if nobody leads by then, what the old keys lose
-// is excused. They start a second agent of a member's name, with an empty data
-// directory. Left out: a leader znode that is overwritten; a restore without
-// pause; a second agent with data.
+// without the lock does not count. Who takes such a lock must have asked the
+// former holder, which may have begun to accept writes just after its answer. A
+// standby that was promoted by hand has the newest timeline, so it may win the
+// next election, and what was confirmed after it left the others is lost: that
+// is excused too. They pause the cluster: from when an agent has read that until
+// its fence has a deadline again, nobody stops its server, and what it confirms
+// once another has taken the lock does not count. They restore the ensemble to
+// an older state, in pause, and resume when the leader has written its keys; if
+// nobody leads by then, what the old keys lose is excused. They start a second
+// agent of a member's name, with an empty data directory, which can lead nobody.
+// Left out: a leader znode that is overwritten; a restore without pause, or from
+// a backup that has an unreadable key; a second agent with data.
 //
 // Two servers that were promoted apart at the same position have the same
 // history and the same timeline number. Without synchronous replication the lag

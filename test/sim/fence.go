@@ -70,7 +70,7 @@ func (f *fenceProcess) kill(why fence.Reason) {
 	w.checkFenceKill(n, why)
 	gen, spent := n.pg.gen, f.m.Killed(why)
 	w.after(n.dice.between(time.Millisecond, 60*time.Millisecond), func() {
-		if n.pg.gen == gen {
+		if n.pg.gen == gen || n.pg.orphans { // what its postmaster has left is killed too
 			n.pg.killAll()
 		}
 		s := n.disk.session

@@ -119,6 +119,8 @@ type process struct {
 	paused  bool
 	resumes int
 	thawed  time.Duration
+	// answered is when each member has last told how it is.
+	answered map[string]time.Duration
 }
 
 // gate holds a frozen process up. It reports false to a dead one, which must
@@ -158,7 +160,7 @@ func (n *node) start() {
 		return
 	}
 	n.lives++
-	p := &process{n: n, id: n.host + "#" + strconv.Itoa(n.lives), died: make(chan struct{}), done: make(chan struct{})}
+	p := &process{n: n, id: n.host + "#" + strconv.Itoa(n.lives), died: make(chan struct{}), done: make(chan struct{}), answered: map[string]time.Duration{}}
 	p.log = slog.New(&logHandler{p: p})
 	if n.suspended {
 		p.frozen = make(chan struct{})
@@ -169,6 +171,10 @@ func (n *node) start() {
 		first = n.w.setup.Config
 	}
 	settings, _ := cluster.ParseSettings(first)
+	if p.config = cached; cached != nil {
+		p.paused = isPaused(cached) // it goes by that until it has read the key
+		n.lax = n.lax || p.paused
+	}
 	p.store = newClient(p, settings.TTL, settings.RetryTimeout)
 	p.fence = &fencePort{p: p}
 	n.proc = p

@@ -109,7 +109,11 @@ func (o *peers) Ask(ctx context.Context, members []cluster.Member) []agent.PeerA
 	each(names, func(i int, name string) {
 		var a agent.PeerAnswer
 		got := make(chan agent.PeerAnswer, 1)
-		err := o.visit(ctx, hostOf(members[i].Data.APIURL), func(ctx context.Context, to *agent.Agent) { got <- answerOf(to.Fresh(ctx)) })
+		err := o.visit(ctx, hostOf(members[i].Data.APIURL), func(ctx context.Context, to *agent.Agent) {
+			st := to.Fresh(ctx)
+			o.p.n.w.locked(func() { o.p.answered[name] = o.p.n.w.now() })
+			got <- answerOf(st)
+		})
 		if err == nil {
 			a = <-got
 		} else {

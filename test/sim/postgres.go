@@ -57,7 +57,8 @@ type postgres struct {
 
 	settling bool
 	wasOpen  bool
-	asked    bool // advance is under way
+	openedAt time.Duration // when it last began to accept writes
+	asked    bool          // advance is under way
 	faults   pgFaults
 }
 
@@ -99,6 +100,7 @@ func (pg *postgres) update() {
 	if open := pg.open(); open != pg.wasOpen {
 		pg.wasOpen = open
 		if open {
+			pg.openedAt = pg.w.now()
 			pg.w.opened(pg)
 		} else {
 			pg.w.note(pg.n.name, "PostgreSQL accepts no writes any more, at %v", pg.at.lsn)

@@ -26,13 +26,14 @@ func (w *world) unpromised(n *node) string {
 }
 
 // named are those of whom one may race under that name: who has registered it,
-// or all who could, should it have a twin.
+// or all who could, should it have a twin. A twin without data has nothing to
+// lead with.
 func (w *world) named(name string) (list []*node) {
 	for _, n := range append(w.nodes[:len(w.nodes):len(w.nodes)], w.allTwins...) {
 		if n.name != name {
 			continue
 		}
-		if r := w.zk.registered[name]; r != nil && strings.HasPrefix(r.instance, n.host+"#") {
+		if r := w.zk.registered[name]; r != nil && strings.HasPrefix(r.instance, n.host+"#") && (n.host == n.name || !n.pg.empty) {
 			return []*node{n}
 		}
 		list = append(list, n)

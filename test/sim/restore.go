@@ -56,7 +56,7 @@ func (e *ensemble) restore(b *backup) {
 // with the ensemble down for longer than any session lasts, and with a look at
 // the keys before the cluster is resumed. The backup is made now.
 func (w *world) beginRestore(d dice) func() {
-	if w.zk.paused() || w.zk.rest.Initialize == nil || w.restoring {
+	if w.zk.paused() || w.zk.rest.Initialize == nil || w.restoring || len(w.zk.spoilt) > 0 {
 		return nil
 	}
 	w.restoring = true

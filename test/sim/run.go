@@ -181,7 +181,7 @@ func (w *world) rest() {
 	}
 	var before int
 	var unharmed func()
-	w.locked(func() { before, unharmed = w.reign.count, w.spoilOne() })
+	w.locked(func() { before, unharmed, w.resting = w.reign.count, w.spoilOne(), true })
 	time.Sleep(calm)
 	w.locked(func() {
 		unharmed()

@@ -55,6 +55,12 @@ var keptSeeds = []struct {
 	{602, "after a restore the epochs were lower, and the fence refused them for ever"},
 	{1420, "a standby on another branch of the cluster's timeline counted what was only its own, and was elected"},
 	{1619, "a primary that a new agent had adopted right after its promotion never made a checkpoint, and nobody could be rewound"},
+	{1347, "a crashed leader was started as primary although the store showed that its lock was gone"},
+	{3194, "a bootstrap whose last write had no answer put its data aside, and the finished cluster had none"},
+	{4654, "a leader that could not understand the failsafe key asked nobody, and counted that as everybody's promise"},
+	{7049, "the model's fence let backends of a postmaster live that died while it was about to kill them"},
+	{9640, "a former leader that woke up got the promises, and the standbys, that the present one leads by"},
+	{8629, "the model counted what a forgotten primary confirmed between two leaderships of others"},
 	{3648, "a bootstrap that the store refused at once was tried again without pause"},
 }
 

@@ -175,7 +175,7 @@ func (t text) String() string { return string(t) }
 // that had to confirm.
 func (w *world) checkSync() {
 	s := w.zk.rest.Sync
-	if !w.setup.Settings.Synchronous() || !s.Active() || len(s.Standbys) == 0 {
+	if !w.setup.Settings.Synchronous() || !s.Active() || s.Broken || len(s.Standbys) == 0 { // by a broken key nobody leads
 		return
 	}
 	n := w.node(s.Leader)

@@ -45,6 +45,9 @@ type world struct {
 	// that it is about to be restored, and blind that the next leader is elected
 	// by keys that are too old. healed means that no more faults begin.
 	restoring, underWay, blind, healed bool
+	// resting means that it is looked whether a cluster that is well stays so:
+	// not even an answer is lost.
+	resting bool
 	// calm means that the cluster is well after the last fault.
 	calm bool
 	// heals are what ends the faults under way.
