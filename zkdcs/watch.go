@@ -3,6 +3,7 @@ package zkdcs
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"time"
 
@@ -57,7 +58,7 @@ func (s *Store) watchOnce(ctx context.Context) error {
 			return ctx.Err()
 		}
 	}
-	if err := s.authenticateWatch(ctx, l); err != nil {
+	if err := s.setUpWatch(ctx, l); err != nil {
 		return err
 	}
 	s.view.up(l)
@@ -70,10 +71,24 @@ func (s *Store) watchOnce(ctx context.Context) error {
 	}
 }
 
-func (s *Store) authenticateWatch(ctx context.Context, l *link) error {
+// setUpWatch authenticates the connection and has one answer on it before any
+// watch is set: the client library looks for watches to set again also after
+// its first connect, at a moment that it does not tell, and not safely beside
+// answers that come in.
+func (s *Store) setUpWatch(ctx context.Context, l *link) error {
 	ctx, cancel := context.WithTimeout(ctx, setUpLimit)
 	defer cancel()
-	return l.authenticate(ctx, s.opts.AuthData)
+	if err := l.authenticate(ctx, s.opts.AuthData); err != nil {
+		return err
+	}
+	_, err := request(ctx, l, func(c *zk.Conn) (bool, error) {
+		there, _, err := c.Exists("/")
+		return there, err
+	})
+	if err != nil {
+		return fmt.Errorf("look at the root: %w", readError(err))
+	}
+	return nil
 }
 
 // endWatch closes the session of l, which owns nothing, so that the server
