@@ -1,6 +1,9 @@
 package sim
 
-import "time"
+import (
+	"strings"
+	"time"
+)
 
 // lockFaults are what an operator can do behind everybody's back.
 func lockFaults() []fault {
@@ -103,6 +106,13 @@ func (w *world) beside(n *node) bool {
 	return w.bereft == n && (w.rogue || another) || n.lax && another
 }
 
+// displaced reports that a second agent has registered the node's name: the
+// others ask that one.
+func (w *world) displaced(n *node) bool {
+	r := w.zk.registered[n.name]
+	return r != nil && !strings.HasPrefix(r.instance, n.host+"#")
+}
+
 // askedBefore reports that n has last told p how it is before it accepted
 // writes: p could not know.
 func (p *process) askedBefore(n *node) bool {
@@ -119,7 +129,7 @@ func (w *world) checkBereft(n *node) {
 	if w.rogue || b == nil || b == n {
 		return
 	}
-	if w.within(b) && b.pg.primary() && b.pg.open() && !b.pg.hung && !n.proc.askedBefore(b) {
+	if w.within(b) && b.pg.primary() && b.pg.open() && !b.pg.hung && !n.proc.askedBefore(b) && !w.displaced(b) {
 		w.violated("I1: %s took the lock while %s, which somebody has taken it from, accepts writes", n.name, b.name)
 	}
 	w.reign.forced = true // what is confirmed beside it may be lost

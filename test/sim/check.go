@@ -22,13 +22,13 @@ type reign struct {
 	count  int
 }
 
-// released takes note whether n's log is complete anywhere else: with nobody
-// there to receive it, an orderly stop is as good as a loss.
+// released takes note whether n's log is complete at another node that may lead:
+// with nobody there to receive it, an orderly stop is as good as a loss.
 func (w *world) released(n *node) {
 	w.complete = false
 	for _, other := range w.nodes {
 		other.pg.advance()
-		if other != n && !other.pg.empty && !n.pg.empty && other.pg.at.has(n.pg.at) {
+		if other != n && !other.tags.NoFailover() && !other.pg.empty && !n.pg.empty && other.pg.at.has(n.pg.at) {
 			w.complete = true
 		}
 	}

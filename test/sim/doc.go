@@ -22,7 +22,8 @@
 // delete the leader znode, end sessions, and promote standbys by hand. Then two
 // servers may accept writes for a while, and what is confirmed by the one
 // without the lock does not count. Who takes such a lock must have asked the
-// former holder, which may have begun to accept writes just after its answer. A
+// former holder, which may have begun to accept writes just after its answer, or
+// whoever has its name by then. A
 // standby that was promoted by hand has the newest timeline, so it may win the
 // next election, and what was confirmed after it left the others is lost: that
 // is excused too. They pause the cluster: from when an agent has read that until
