@@ -77,6 +77,7 @@ func (r *run) killPostmaster(n *lab.Node) {
 		}
 		return ""
 	})
+	r.writer.AwaitMore(10, 60*time.Second) // one that is killed while it starts is another fault
 	r.WaitHealthy(90 * time.Second)
 }
 
