@@ -12,7 +12,7 @@ import (
 )
 
 // act carries a decision out: short effects here, long ones as a job.
-func (a *Agent) act(ctx context.Context, v decide.View, d decide.Decision) error {
+func (a *Agent) act(ctx context.Context, v *decide.View, d decide.Decision) error {
 	if a.s.fatal != nil {
 		return fmt.Errorf("%w: %w", ErrFatal, a.s.fatal)
 	}
@@ -57,7 +57,7 @@ func (a *Agent) act(ctx context.Context, v decide.View, d decide.Decision) error
 
 // actByJob starts the job for d. A job that is in the way is cancelled and
 // the next round decides anew.
-func (a *Agent) actByJob(ctx context.Context, v decide.View, d decide.Decision) {
+func (a *Agent) actByJob(ctx context.Context, v *decide.View, d decide.Decision) {
 	if j := a.s.job; j != nil {
 		j.cancel()
 		return
@@ -106,7 +106,7 @@ func (a *Agent) actByJob(ctx context.Context, v decide.View, d decide.Decision) 
 
 // acquire tries once to take the lock. Losing is no error; an unknown
 // outcome is told by the next view.
-func (a *Agent) acquire(ctx context.Context, v decide.View, d decide.Decision) {
+func (a *Agent) acquire(ctx context.Context, v *decide.View, d decide.Decision) {
 	ctx, cancel := context.WithTimeout(ctx, a.s.settings.RetryTimeout)
 	defer cancel()
 	p := a.story.acquiring(d)

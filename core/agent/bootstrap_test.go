@@ -86,7 +86,7 @@ func TestABootstrapIsUndoneOnlyIfItIsKnownToHaveFailed(t *testing.T) {
 				Settings:      func(*cluster.Object) (cluster.Settings, []string) { return cluster.DefaultSettings(), nil },
 				Bootstrapping: func(now bool) error { noted = now; return nil },
 			})
-			out := a.bootstrap(ctx, &job{}, decide.View{Cluster: &cluster.Cluster{}, Settings: cluster.DefaultSettings()})
+			out := a.bootstrap(ctx, &job{}, &decide.View{Cluster: &cluster.Cluster{}, Settings: cluster.DefaultSettings()})
 			if why := cmp.Or(tc.failing, tc.refused); !out.fatal || !errors.Is(out.err, why) {
 				t.Errorf("got %+v, want the fatal error %v", out, why)
 			}

@@ -32,7 +32,7 @@ func (a *Agent) checkpointAfterPromote(ctx context.Context) {
 // ensureCheckpoint makes the checkpoint after a promotion that another agent,
 // or a person, has made: PostgreSQL's own may take minutes, and whoever has to
 // be rewound waits for it.
-func (a *Agent) ensureCheckpoint(ctx context.Context, v decide.View) {
+func (a *Agent) ensureCheckpoint(ctx context.Context, v *decide.View) {
 	i := v.Instance
 	if !v.Lease.Valid(v.Now) || !i.Ready || !i.Primary() || i.CheckpointTimeline == 0 || i.CheckpointTimeline >= i.Timeline ||
 		a.s.job != nil || !a.checkpointPending.CompareAndSwap(false, true) {

@@ -221,7 +221,7 @@ func (h *housekeeper) noteListed(c *cluster.Cluster) {
 }
 
 // writeFailsafe keeps the failsafe key at all members of the view.
-func (h *housekeeper) writeFailsafe(ctx context.Context, v decide.View) error {
+func (h *housekeeper) writeFailsafe(ctx context.Context, v *decide.View) error {
 	want := map[string]string{v.Self: h.a.api()}
 	for _, m := range v.Cluster.Members {
 		if m.Data.APIURL != "" && m.Name != v.Self {

@@ -185,7 +185,7 @@ func TestWhoPromises(t *testing.T) {
 		"off":                    {func(_ *Agent, _ *leasedStore, st *cluster.NodeStatus) { st.Settings.FailsafeMode = false }, "b", ErrFailsafeOff},
 		"a primary":              {func(a *Agent, _ *leasedStore, _ *cluster.NodeStatus) { a.writable.Store(true) }, "b", ErrLeading},
 		"the holder of the lock": {func(_ *Agent, s *leasedStore, _ *cluster.NodeStatus) { s.set(silentLease()) }, "b", ErrLeading},
-		"about to take the lock": {func(a *Agent, _ *leasedStore, _ *cluster.NodeStatus) { a.promises.claim(decide.View{}) }, "b", ErrLeading},
+		"about to take the lock": {func(a *Agent, _ *leasedStore, _ *cluster.NodeStatus) { a.promises.claim(&decide.View{}) }, "b", ErrLeading},
 		"its own name":           {nil, "a", errOther},
 		"another leader is known": {func(_ *Agent, _ *leasedStore, st *cluster.NodeStatus) {
 			st.Cluster = &cluster.Cluster{Leader: &cluster.Leader{Name: "c"}}
@@ -221,17 +221,17 @@ func TestAClaimAndAPromiseExcludeEachOther(t *testing.T) {
 	var p promises
 	never := func() bool { return false }
 	next := decide.Promise{To: "b", Until: 5}
-	if !p.claim(decide.View{}) || !errors.Is(p.give(next, 0, never), ErrLeading) {
+	if !p.claim(&decide.View{}) || !errors.Is(p.give(next, 0, never), ErrLeading) {
 		t.Error("a promise was given while this node becomes the leader")
 	}
 	p.unclaim()
 	if err := p.give(next, 0, never); err != nil {
 		t.Fatal(err)
 	}
-	if p.claim(decide.View{}) {
+	if p.claim(&decide.View{}) {
 		t.Error("a view from before the promise was acted on")
 	}
-	if !p.claim(decide.View{Promise: next}) {
+	if !p.claim(&decide.View{Promise: next}) {
 		t.Error("a decision that knew the promise was refused")
 	}
 }
@@ -299,7 +299,7 @@ func TestWhoGaveNoPromiseIsNotListedWhilePromisesCarryTheFence(t *testing.T) {
 		a.keeper.noteListed(v.Cluster)
 		a.failsafe.until.Store(int64(tc.promises))
 		a.feeder.adoptedUntil.Store(int64(tc.adopted))
-		if err := a.keeper.writeFailsafe(t.Context(), v); err != nil {
+		if err := a.keeper.writeFailsafe(t.Context(), &v); err != nil {
 			t.Fatal(err)
 		}
 		if got := slices.Sorted(maps.Keys(store.written)); !slices.Equal(got, tc.want) {

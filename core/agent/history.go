@@ -14,7 +14,7 @@ import (
 // and keeps what older rows say. Two servers that were promoted apart give
 // their timelines the same number, so each new leader compares the rows once,
 // also when the number is right.
-func (h *housekeeper) writeHistory(ctx context.Context, v decide.View) error {
+func (h *housekeeper) writeHistory(ctx context.Context, v *decide.View) error {
 	old := v.Cluster.History
 	current := old.ClusterTimeline() == v.Instance.Timeline
 	if current && h.compared == v.Lease.Epoch {
@@ -37,7 +37,7 @@ func (h *housekeeper) writeHistory(ctx context.Context, v decide.View) error {
 }
 
 // nextHistory is what the key should hold now.
-func (h *housekeeper) nextHistory(ctx context.Context, v decide.View, old cluster.History) (cluster.History, error) {
+func (h *housekeeper) nextHistory(ctx context.Context, v *decide.View, old cluster.History) (cluster.History, error) {
 	rows, err := h.a.o.Postgres.TimelineHistory(ctx)
 	if err != nil {
 		return nil, err

@@ -19,7 +19,7 @@ const choreLimit = 10 * time.Second
 // Its writes as leader are refused by the store once the lock is lost.
 type housekeeper struct {
 	a    *Agent
-	work chan decide.View
+	work chan *decide.View
 
 	// Owned by run:
 	lastRun     lease.Instant
@@ -35,11 +35,11 @@ type housekeeper struct {
 }
 
 func newHousekeeper(a *Agent) *housekeeper {
-	return &housekeeper{a: a, work: make(chan decide.View, 1), slots: &slotKeeper{a: a}}
+	return &housekeeper{a: a, work: make(chan *decide.View, 1), slots: &slotKeeper{a: a}}
 }
 
 // kick hands over the newest view; one that still waits is replaced.
-func (h *housekeeper) kick(v decide.View) {
+func (h *housekeeper) kick(v *decide.View) {
 	hand(h.work, v)
 }
 
@@ -71,7 +71,7 @@ func (h *housekeeper) run(ctx context.Context) {
 
 // due reports that loop_wait has passed, or that leadership, membership or the
 // dynamic configuration has changed.
-func (h *housekeeper) due(v decide.View) bool {
+func (h *housekeeper) due(v *decide.View) bool {
 	if !v.Instance.Ready || v.Cluster == nil || v.StoreErr != "" && !failsafeSlots(v) {
 		return false
 	}
@@ -79,7 +79,7 @@ func (h *housekeeper) due(v decide.View) bool {
 		v.Cluster.Config.ModifiedZxid != h.lastConfig || v.Now.Sub(h.lastRun) >= v.Settings.LoopWait
 }
 
-func (h *housekeeper) round(ctx context.Context, v decide.View) {
+func (h *housekeeper) round(ctx context.Context, v *decide.View) {
 	defer func() {
 		h.lastRun, h.lastEpoch = v.Now, v.Lease.Epoch
 		h.lastMembers, h.lastConfig = len(v.Cluster.Members), v.Cluster.Config.ModifiedZxid
@@ -126,7 +126,7 @@ func (h *housekeeper) note(what string, err error) {
 }
 
 // completeStore writes keys that every cluster has and that somebody removed.
-func (h *housekeeper) completeStore(ctx context.Context, v decide.View) error {
+func (h *housekeeper) completeStore(ctx context.Context, v *decide.View) error {
 	var errs []error
 	if v.Cluster.SystemID() == "" && v.Instance.SystemID != "" {
 		errs = append(errs, h.a.o.Store.SetInitialize(ctx, v.Instance.SystemID))
@@ -139,7 +139,7 @@ func (h *housekeeper) completeStore(ctx context.Context, v decide.View) error {
 	return errors.Join(errs...)
 }
 
-func (h *housekeeper) writeStatus(ctx context.Context, v decide.View) error {
+func (h *housekeeper) writeStatus(ctx context.Context, v *decide.View) error {
 	s := cluster.Status{Optime: v.Instance.Position()}
 	s.Slots, s.RetainSlots = h.slots.status(v)
 	if s.Equal(v.Cluster.Status) {

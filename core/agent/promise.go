@@ -49,7 +49,7 @@ func (p *promises) current() decide.Promise {
 // claim is asked for before this node takes the lock or becomes primary. It
 // reports false if the view was older than a promise. Until unclaim, no
 // promise is given.
-func (p *promises) claim(v decide.View) bool {
+func (p *promises) claim(v *decide.View) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.claimed = p.given == v.Promise

@@ -72,7 +72,7 @@ func (n slotNews) equal(o slotNews) bool {
 
 // begin starts a round, unless the last one still runs, and returns what is
 // closed at its end.
-func (k *slotKeeper) begin(ctx context.Context, v decide.View) <-chan struct{} {
+func (k *slotKeeper) begin(ctx context.Context, v *decide.View) <-chan struct{} {
 	if k.done != nil {
 		select {
 		case <-k.done:
@@ -127,15 +127,15 @@ func (k *slotKeeper) interrupt() {
 
 // failsafeSlots reports that slots are cared for while the store is silent:
 // the leader goes on, and tells the members where its slots are.
-func failsafeSlots(v decide.View) bool {
+func failsafeSlots(v *decide.View) bool {
 	return v.Carried() || v.Instance.Standby && v.Now.Before(v.Promise.Until)
 }
 
-func (k *slotKeeper) round(ctx context.Context, v decide.View) error {
+func (k *slotKeeper) round(ctx context.Context, v *decide.View) error {
 	if told := k.promised.Load(); v.StoreErr != "" && v.Instance.Standby && told != nil {
-		c := *v.Cluster
+		c, w := *v.Cluster, *v
 		c.Status.Slots = *told
-		v.Cluster = &c
+		w.Cluster, v = &c, &w
 	}
 	pg := k.a.o.Postgres
 	have, err := pg.Slots(ctx, nil)
@@ -167,8 +167,8 @@ func (k *slotKeeper) round(ctx context.Context, v decide.View) error {
 
 // judge asks the leader whether the copies of its logical slots can be relied
 // on by now.
-func (k *slotKeeper) judge(ctx context.Context, v decide.View, have []cluster.Slot) error {
-	up := decide.LeaderOf(&v)
+func (k *slotKeeper) judge(ctx context.Context, v *decide.View, have []cluster.Slot) error {
+	up := decide.LeaderOf(v)
 	if up == nil {
 		return nil
 	}
@@ -181,7 +181,7 @@ func (k *slotKeeper) judge(ctx context.Context, v decide.View, have []cluster.Sl
 }
 
 // tell hands over to the loop what concerns it.
-func (k *slotKeeper) tell(ctx context.Context, v decide.View, plan decide.SlotPlan) {
+func (k *slotKeeper) tell(ctx context.Context, v *decide.View, plan decide.SlotPlan) {
 	unproven := slices.DeleteFunc(slices.Clone(plan.Unproven), func(name string) bool { return k.memory.Ready[name] })
 	news := slotNews{pid: v.Instance.Pid, copy: plan.Copy, unproven: unproven}
 	if news.empty() && k.told.empty() {
@@ -198,7 +198,7 @@ func (k *slotKeeper) tell(ctx context.Context, v decide.View, plan decide.SlotPl
 }
 
 // status is what the leader's status key says of the slots.
-func (k *slotKeeper) status(v decide.View) (positions map[string]cluster.LSN, retain []string) {
+func (k *slotKeeper) status(v *decide.View) (positions map[string]cluster.LSN, retain []string) {
 	if !v.Settings.UseSlots {
 		return nil, nil
 	}
@@ -226,8 +226,8 @@ func (k *slotKeeper) positions(l lease.Lease, c *cluster.Cluster) map[string]clu
 }
 
 // copySlots copies logical slots from the leader, which restarts this standby.
-func (a *Agent) copySlots(ctx context.Context, v decide.View, d decide.Decision) {
-	names, up := v.CopySlots, decide.Target(&v)
+func (a *Agent) copySlots(ctx context.Context, v *decide.View, d decide.Decision) {
+	names, up := v.CopySlots, decide.Target(v)
 	a.startJob(ctx, "copy slots", false, func(ctx context.Context, _ *job) outcome {
 		err := a.o.Postgres.CopySlots(ctx, *d.Upstream, names, StartOptions{Standby: true, Upstream: up, Timeout: startLimit},
 			func(ctx context.Context) { a.leaveSync(ctx, nil) })

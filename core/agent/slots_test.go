@@ -56,8 +56,8 @@ func (s *slottedServer) CopySlots(_ context.Context, _ cluster.Upstream, names [
 
 func (s *slottedServer) Observe(context.Context) cluster.Instance { return cluster.Instance{} }
 
-func slottedView(leader string) decide.View {
-	v := decide.View{Now: lease.Now(), Self: "a", Settings: cluster.DefaultSettings(), Instance: cluster.Instance{Running: true, Ready: true, Pid: 5, WriteLSN: 100}}
+func slottedView(leader string) *decide.View {
+	v := &decide.View{Now: lease.Now(), Self: "a", Settings: cluster.DefaultSettings(), Instance: cluster.Instance{Running: true, Ready: true, Pid: 5, WriteLSN: 100}}
 	url := "postgres://127.0.0.1:5432/postgres"
 	v.Cluster = &cluster.Cluster{
 		Leader:  &cluster.Leader{Name: leader, Epoch: 7},

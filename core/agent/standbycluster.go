@@ -65,7 +65,7 @@ func (a *Agent) stepDown(ctx context.Context) {
 // bootstrapStandby makes a standby cluster: a copy of the server outside, or of
 // what its archive has, by the methods of standby_cluster. A
 // failure is tried again, since it is most likely there.
-func (a *Agent) bootstrapStandby(ctx context.Context, v decide.View) outcome {
+func (a *Agent) bootstrapStandby(ctx context.Context, v *decide.View) outcome {
 	if err := a.makeStandbyCluster(ctx, v); err != nil {
 		kept := unanswered(err)
 		err = fmt.Errorf("failed to bootstrap standby cluster: %w", errors.Join(err, a.giveUpBootstrap(ctx, err)))
@@ -74,7 +74,7 @@ func (a *Agent) bootstrapStandby(ctx context.Context, v decide.View) outcome {
 	return outcome{err: a.o.Bootstrapping(false)}
 }
 
-func (a *Agent) makeStandbyCluster(ctx context.Context, v decide.View) error {
+func (a *Agent) makeStandbyCluster(ctx context.Context, v *decide.View) error {
 	up := v.Settings.StandbyCluster.Upstream()
 	if err := a.o.Postgres.Clone(ctx, *up); err != nil {
 		return err

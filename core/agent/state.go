@@ -134,9 +134,9 @@ func (b *broadcast) signal() {
 }
 
 // view gathers what the decision core may look at.
-func (a *Agent) view() decide.View {
+func (a *Agent) view() *decide.View {
 	s := &a.s
-	v := decide.View{
+	v := &decide.View{
 		Now: a.now(), Wall: a.wall(), Self: a.o.Name,
 		Cluster: s.cluster, StoreErr: s.storeErr, Instance: s.instance,
 		Lease: a.o.Store.Lease(), Settings: s.settings, Tags: s.tags,
@@ -164,14 +164,14 @@ func (a *Agent) view() decide.View {
 	if s.slots.pid == s.instance.Pid {
 		v.CopySlots = s.slots.copy
 	}
-	a.aboutRemote(&v)
+	a.aboutRemote(v)
 	v.ReinitFromLeader = s.reinit != nil && s.reinit.fromLeader
 	v.Unfinished, v.Role = s.unfinished, a.role()
 	if s.scheduled != nil {
 		v.Scheduled = &s.scheduled.ScheduledRestart
 	}
 	v.WithoutLeader = a.o.WithoutLeader != nil && a.o.WithoutLeader()
-	v.FollowsTarget = !a.o.Postgres.Wants(decide.Target(&v))
+	v.FollowsTarget = !a.o.Postgres.Wants(decide.Target(v))
 	return v
 }
 
@@ -202,7 +202,7 @@ func (s *state) withLast() bool {
 // askPeers adds the other members' answers, and then looks at the local
 // position again: a position taken after the answers is not behind a peer
 // that streams from the same server.
-func (a *Agent) askPeers(ctx context.Context, v decide.View) decide.View {
+func (a *Agent) askPeers(ctx context.Context, v *decide.View) *decide.View {
 	var others []cluster.Member
 	for _, m := range v.Cluster.Members {
 		if m.Name != a.o.Name && m.Data.APIURL != "" {

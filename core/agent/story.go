@@ -56,7 +56,7 @@ type story struct {
 func (s *story) on() bool { return s.a.o.Recorder != nil }
 
 // look takes a round's view and decision in, before it is carried out.
-func (s *story) look(v decide.View, d decide.Decision) {
+func (s *story) look(v *decide.View, d decide.Decision) {
 	if !s.on() {
 		return
 	}
@@ -74,7 +74,7 @@ func (s *story) look(v decide.View, d decide.Decision) {
 }
 
 // remember keeps what the next round is compared with.
-func (s *story) remember(v decide.View) {
+func (s *story) remember(v *decide.View) {
 	s.looked, s.led = v.Now, v.Lease.Held()
 	s.primary = v.Instance.Ready && v.Instance.Primary() || s.primary && v.Instance.Running && !v.Instance.Ready
 	if v.StoreErr == "" && v.Cluster != nil && v.Cluster.Leader != nil {
@@ -97,7 +97,7 @@ func (s *story) remember(v decide.View) {
 }
 
 // noteRequest keeps the operator's request: it is blanked by whoever acquires.
-func (s *story) noteRequest(v decide.View) {
+func (s *story) noteRequest(v *decide.View) {
 	if v.Cluster == nil || v.StoreErr != "" {
 		return
 	}
@@ -118,7 +118,7 @@ func (s *story) noteRequest(v decide.View) {
 }
 
 // open begins an incident of that leadership, which began to end that long ago.
-func (s *story) open(v decide.View, epoch cluster.Epoch, old string, since lease.Instant) *incident {
+func (s *story) open(v *decide.View, epoch cluster.Epoch, old string, since lease.Instant) *incident {
 	if s.in != nil {
 		s.leave()
 	}
@@ -284,7 +284,7 @@ func (s *story) killed(why string) {
 	p.end(nil)
 }
 
-func where(v decide.View) string {
+func where(v *decide.View) string {
 	return fmt.Sprintf("%v on timeline %d", v.Instance.Position(), v.Instance.Timeline)
 }
 

@@ -83,7 +83,7 @@ func (k *teller) turn(after time.Duration, change func(v *decide.View), d decide
 	k.v.Now, k.v.Wall = k.now, k.a.wall()
 	k.store.set(k.v.Lease)
 	k.a.s.instance, k.a.s.last = k.v.Instance, d
-	k.a.story.look(k.v, d)
+	k.a.story.look(new(k.v), d)
 	k.v.Peers = nil
 }
 
@@ -468,7 +468,7 @@ func BenchmarkSteadyRound(b *testing.B) {
 	for b.Loop() {
 		k.now++
 		k.v.Now = k.now
-		k.a.story.look(k.v, d)
+		k.a.story.look(new(k.v), d)
 	}
 }
 

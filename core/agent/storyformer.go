@@ -11,7 +11,7 @@ import (
 
 // tellFormer notes, once the store can be read, what became of a leadership
 // that the agent before this one lost by ending without a word.
-func (s *story) tellFormer(v decide.View) {
+func (s *story) tellFormer(v *decide.View) {
 	f := s.former
 	if f == nil || v.StoreErr != "" || v.Cluster == nil {
 		return

@@ -14,7 +14,7 @@ import (
 )
 
 // begin opens an incident if this round shows that one has begun.
-func (s *story) begin(v decide.View, d decide.Decision) {
+func (s *story) begin(v *decide.View, d decide.Decision) {
 	seen := v.StoreErr == "" && v.Cluster != nil
 	busy := s.in != nil && (s.in.epoch == s.epoch || s.in.open)
 	crashed := s.led && s.primary && !v.Instance.Running && v.Lease.Held() && !s.a.s.job.replaces()
@@ -57,7 +57,7 @@ const (
 
 // beginCrash is of a leader whose PostgreSQL went down by itself. Whether it
 // comes back in place is not known yet.
-func (s *story) beginCrash(v decide.View, d decide.Decision) {
+func (s *story) beginCrash(v *decide.View, d decide.Decision) {
 	in := s.open(v, s.epoch, s.a.o.Name, v.Now)
 	in.open, in.cause = true, record.CauseCrash
 	reason := s.countCrash(v.Now)
@@ -95,7 +95,7 @@ func (s *story) countCrash(now lease.Instant) string {
 }
 
 // detected writes the phase Detect up to now, with what is known of the cause.
-func (s *story) detected(v decide.View, d decide.Decision, reason string) {
+func (s *story) detected(v *decide.View, d decide.Decision, reason string) {
 	since := s.in.since
 	if s.in.kind == record.Switchover { // nothing had to be detected
 		since = v.Now
@@ -108,7 +108,7 @@ func (s *story) detected(v decide.View, d decide.Decision, reason string) {
 }
 
 // beginOwnEnd is of a leader that gives up, or has to.
-func (s *story) beginOwnEnd(v decide.View, d decide.Decision) {
+func (s *story) beginOwnEnd(v *decide.View, d decide.Decision) {
 	since := v.Now
 	cut := v.StoreErr != "" && d.Verb == decide.Demote
 	if cut && v.Lease.Sent != 0 {
@@ -132,7 +132,7 @@ func (s *story) beginOwnEnd(v decide.View, d decide.Decision) {
 
 // askWhetherCut asks the others, beside everything else, whether it is
 // ZooKeeper that does not answer, or nobody. The answer ends Detect.
-func (s *story) askWhetherCut(v decide.View, d decide.Decision) {
+func (s *story) askWhetherCut(v *decide.View, d decide.Decision) {
 	p := s.phase(record.Detect, s.in.since, d)
 	in, others := s.in, othersOf(v)
 	go func() {
@@ -159,7 +159,7 @@ func (s *story) askWhetherCut(v decide.View, d decide.Decision) {
 	}()
 }
 
-func othersOf(v decide.View) []cluster.Member {
+func othersOf(v *decide.View) []cluster.Member {
 	var out []cluster.Member
 	if v.Cluster != nil {
 		for _, m := range v.Cluster.Members {
@@ -172,7 +172,7 @@ func othersOf(v decide.View) []cluster.Member {
 }
 
 // beginStalled is of a leader that stood still and lost its lease meanwhile.
-func (s *story) beginStalled(v decide.View, d decide.Decision) {
+func (s *story) beginStalled(v *decide.View, d decide.Decision) {
 	in := s.open(v, s.epoch, s.a.o.Name, s.looked)
 	in.cause = record.CauseAgentFrozen
 	reason := fmt.Sprintf("this agent stood still for %v", v.Now.Sub(s.looked).Round(100*time.Millisecond))
@@ -195,7 +195,7 @@ func (s *story) beginStalled(v decide.View, d decide.Decision) {
 }
 
 // beginSeen is of a member that sees another leader's znode gone, or replaced.
-func (s *story) beginSeen(v decide.View, d decide.Decision) {
+func (s *story) beginSeen(v *decide.View, d decide.Decision) {
 	planned := s.askedAt != 0 && s.askedEpoch == s.epoch
 	inOrder := v.Cluster.Status.Released != 0 && v.Cluster.Status.Released == s.epoch
 	since := v.Now
@@ -235,7 +235,7 @@ func (s *story) requestText() string {
 }
 
 // tellRefusal writes a request that is not carried out as an incident of its own.
-func (s *story) tellRefusal(v decide.View, d decide.Decision) {
+func (s *story) tellRefusal(v *decide.View, d decide.Decision) {
 	s.refused = v.Cluster.Failover.Version
 	id := record.Derive(v.Cluster.SystemID(), s.a.o.Scope, v.Lease.Epoch)
 	now := s.a.wall()
@@ -261,7 +261,7 @@ func (s *story) tellRefusal(v decide.View, d decide.Decision) {
 }
 
 // advance follows the incident.
-func (s *story) advance(v decide.View, d decide.Decision) {
+func (s *story) advance(v *decide.View, d decide.Decision) {
 	in := s.in
 	holds := v.Lease.Held()
 	leader := ""
@@ -286,7 +286,7 @@ func (s *story) advance(v decide.View, d decide.Decision) {
 }
 
 // advanceOld is of the leader, while it still holds the lock.
-func (s *story) advanceOld(v decide.View, d decide.Decision) {
+func (s *story) advanceOld(v *decide.View, d decide.Decision) {
 	in := s.in
 	switch {
 	case gives(d.Verb):
@@ -301,7 +301,7 @@ func (s *story) advanceOld(v decide.View, d decide.Decision) {
 }
 
 // advanceRace is of a free lock. Only standbys race; others wait.
-func (s *story) advanceRace(v decide.View, d decide.Decision) {
+func (s *story) advanceRace(v *decide.View, d decide.Decision) {
 	in := s.in
 	if v.StoreErr != "" || v.Cluster == nil || v.Cluster.Leader != nil || !v.Instance.Standby || !v.Instance.Running {
 		return
@@ -361,7 +361,7 @@ func flat(facts map[string]string) []string {
 }
 
 // advanceWinner is of the member that has taken the lock.
-func (s *story) advanceWinner(v decide.View, d decide.Decision) {
+func (s *story) advanceWinner(v *decide.View, d decide.Decision) {
 	in := s.in
 	in.new = v.Self
 	if in.race != nil && !in.race.ended {
@@ -377,7 +377,7 @@ func (s *story) advanceWinner(v decide.View, d decide.Decision) {
 }
 
 // accepts ends the wait for the first write, if there was a promotion.
-func (s *story) accepts(in *incident, v decide.View) {
+func (s *story) accepts(in *incident, v *decide.View) {
 	if in.write == nil {
 		return
 	}
@@ -395,7 +395,7 @@ func (s *story) acquiredAt(now lease.Instant) lease.Instant {
 }
 
 // advanceFollower is of a member that is to follow the new leader.
-func (s *story) advanceFollower(v decide.View, d decide.Decision, leader string) {
+func (s *story) advanceFollower(v *decide.View, d decide.Decision, leader string) {
 	in := s.in
 	in.new = leader
 	if in.race != nil && !in.race.ended {

@@ -34,7 +34,7 @@ type syncer struct {
 }
 
 type syncWork struct {
-	view decide.View
+	view *decide.View
 	// at is when the loop began to look.
 	at lease.Instant
 }
@@ -55,7 +55,7 @@ func (s *syncer) remember(change func(*decide.SyncMemory)) {
 }
 
 // kick hands over the newest view; one that still waits is replaced.
-func (s *syncer) kick(v decide.View, at lease.Instant) {
+func (s *syncer) kick(v *decide.View, at lease.Instant) {
 	hand(s.work, syncWork{v, at})
 }
 
@@ -73,7 +73,7 @@ func (s *syncer) run(ctx context.Context) {
 }
 
 func (s *syncer) step(ctx context.Context, w syncWork) {
-	v := w.view
+	v := *w.view // others look at it, too
 	if v.Lease.Epoch != s.epoch || v.Instance.Pid != s.pid {
 		s.epoch, s.pid = v.Lease.Epoch, v.Instance.Pid
 		s.remember(func(m *decide.SyncMemory) { *m = decide.SyncMemory{Since: v.Now} })
@@ -147,7 +147,7 @@ var errNames = errors.New("set the standbys that will have to confirm")
 // prepareSync makes a standby fit to be promoted: the names that will have to
 // confirm its commits, then the sync key. It returns the key to go back to if
 // the promotion fails, nil if it was not changed.
-func (a *Agent) prepareSync(ctx context.Context, v decide.View) (former *cluster.SyncState, err error) {
+func (a *Agent) prepareSync(ctx context.Context, v *decide.View) (former *cluster.SyncState, err error) {
 	former, err = a.tryPrepareSync(ctx, v)
 	if err == nil {
 		return former, nil
@@ -161,7 +161,7 @@ func (a *Agent) prepareSync(ctx context.Context, v decide.View) (former *cluster
 	return nil, fmt.Errorf("prepare synchronous replication: %w", err)
 }
 
-func (a *Agent) tryPrepareSync(ctx context.Context, v decide.View) (*cluster.SyncState, error) {
+func (a *Agent) tryPrepareSync(ctx context.Context, v *decide.View) (*cluster.SyncState, error) {
 	ctx, cancel := context.WithTimeout(ctx, syncLimit)
 	defer cancel()
 	start := decide.StartSync(v)

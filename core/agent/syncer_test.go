@@ -78,7 +78,7 @@ func TestAPromotionIsPreparedFirst(t *testing.T) {
 		}}
 		v.Settings.SynchronousMode = "quorum"
 		ctx, cancel := context.WithCancel(t.Context())
-		a.promote(ctx, v)
+		a.promote(ctx, &v)
 		a.finish(<-a.s.jobDone)
 		cancel()
 		if !slices.Equal(calls, tc.want) {

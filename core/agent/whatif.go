@@ -10,11 +10,11 @@ import (
 // WhatIf says who would lead if the named members were down, with the other
 // members asked for their positions now. The loop is not held up by that.
 func (a *Agent) WhatIf(ctx context.Context, down []string) (decide.Outcome, error) {
-	views := make(chan decide.View, 1)
+	views := make(chan *decide.View, 1)
 	if err := a.do(ctx, func(*state) { views <- a.view() }); err != nil {
 		return decide.Outcome{}, err
 	}
-	var v decide.View
+	var v *decide.View
 	select {
 	case v = <-views:
 	case <-ctx.Done():
@@ -29,7 +29,7 @@ func (a *Agent) WhatIf(ctx context.Context, down []string) (decide.Outcome, erro
 		}
 		v.Peers = a.o.Peers.Ask(ctx, others)
 	}
-	return decide.WhatIf(v, down...), nil
+	return decide.WhatIf(*v, down...), nil
 }
 
 // NextStatus returns the first published status that is not last, or ctx's

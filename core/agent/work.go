@@ -131,7 +131,7 @@ func (a *Agent) rewind(ctx context.Context, up cluster.Upstream) {
 	a.s.job.stopping = true
 }
 
-func (a *Agent) promote(ctx context.Context, v decide.View) {
+func (a *Agent) promote(ctx context.Context, v *decide.View) {
 	a.keeper.slots.interrupt()
 	a.warnOfSlots()
 	a.checkpointPending.Store(true)
@@ -174,7 +174,7 @@ func (a *Agent) restart(ctx context.Context) {
 	}
 	standby := a.s.instance.Standby
 	v := a.view()
-	up := decide.Target(&v)
+	up := decide.Target(v)
 	limit := asked.timeout
 	if limit <= 0 {
 		limit = a.s.settings.PrimaryStartTimeout
@@ -200,7 +200,7 @@ func (a *Agent) restart(ctx context.Context) {
 
 // bootstrap makes a new cluster. The lock is taken before PostgreSQL starts,
 // so that it is never writable without a lease.
-func (a *Agent) bootstrap(ctx context.Context, j *job, v decide.View) outcome {
+func (a *Agent) bootstrap(ctx context.Context, j *job, v *decide.View) outcome {
 	if err := a.o.Bootstrapping(true); err != nil {
 		return outcome{err: fmt.Errorf("note the bootstrap: %w", err)}
 	}
@@ -221,7 +221,7 @@ func (a *Agent) bootstrap(ctx context.Context, j *job, v decide.View) outcome {
 	return outcome{err: a.o.Bootstrapping(false), apply: func(s *state) { s.won = false }}
 }
 
-func (a *Agent) makeCluster(ctx context.Context, j *job, v decide.View) error {
+func (a *Agent) makeCluster(ctx context.Context, j *job, v *decide.View) error {
 	if err := a.o.Postgres.Initdb(ctx); err != nil {
 		return err
 	}
@@ -247,7 +247,7 @@ func (a *Agent) makeCluster(ctx context.Context, j *job, v decide.View) error {
 }
 
 // completeBootstrap writes the keys of the new cluster.
-func (a *Agent) completeBootstrap(ctx context.Context, v decide.View) error {
+func (a *Agent) completeBootstrap(ctx context.Context, v *decide.View) error {
 	if v.Cluster.Config.Object == nil {
 		if err := insist(ctx, func() error { return a.o.Store.SetConfig(ctx, a.o.BootstrapConfig, cluster.AnyVersion) }); err != nil {
 			return fmt.Errorf("write dynamic configuration: %w", err)

@@ -70,14 +70,14 @@ type Rule struct {
 }
 
 // Decide returns the decision of the first rule that matches.
-func Decide(v View) Decision {
+func Decide(v *View) Decision {
 	for _, g := range table {
-		if !g.scope.holds(&v) {
+		if !g.scope.holds(v) {
 			continue
 		}
 		for i := range g.rules {
-			if r := &g.rules[i]; r.When(&v) {
-				d := r.Then(&v)
+			if r := &g.rules[i]; r.When(v) {
+				d := r.Then(v)
 				d.Rule = r.Name
 				return d
 			}

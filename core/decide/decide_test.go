@@ -534,7 +534,7 @@ func TestRules(t *testing.T) {
 			if c.with != nil {
 				c.with(&v)
 			}
-			d := Decide(v)
+			d := Decide(&v)
 			if d.Verb != c.verb || d.Rule != c.rule || !strings.Contains(d.Reason, c.says) {
 				t.Errorf("got %s by %q (%s), want %s by %q saying %q", d.Verb, d.Rule, d.Reason, c.verb, c.rule, c.says)
 			}

@@ -110,7 +110,7 @@ func TestNobodyStaysPrimaryWhenTheFailsafeLeaseIsOver(t *testing.T) {
 		if v.Lease.Valid(v.Now) || !over || !v.Instance.Primary() || v.Adopted || busy {
 			return
 		}
-		if d := Decide(v); d.Verb != Demote {
+		if d := Decide(&v); d.Verb != Demote {
 			t.Fatalf("%s by %q leaves a writable server without any lease", d.Verb, d.Rule)
 		}
 	})
@@ -119,7 +119,7 @@ func TestNobodyStaysPrimaryWhenTheFailsafeLeaseIsOver(t *testing.T) {
 func TestNobodyIsPromotedByPromises(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		v := anyFailsafeView(t)
-		switch d := Decide(v); d.Verb {
+		switch d := Decide(&v); d.Verb {
 		case Promote, Lead, HandOver:
 			if !v.Lease.Valid(v.Now) && !v.Settings.Pause {
 				t.Fatalf("%s by %q without a valid lease", d.Verb, d.Rule)
@@ -138,7 +138,7 @@ func TestAPromiseIsKept(t *testing.T) {
 		if !v.promised() {
 			return
 		}
-		switch d := Decide(v); d.Verb {
+		switch d := Decide(&v); d.Verb {
 		case Acquire, Promote, StartPrimary, Bootstrap:
 			t.Fatalf("%s by %q in spite of a promise", d.Verb, d.Rule)
 		}

@@ -61,7 +61,7 @@ func anyView(t *rapid.T) View {
 func TestNobodyBecomesOrStaysPrimaryWithoutALease(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		v := anyView(t)
-		d := Decide(v)
+		d := Decide(&v)
 		if v.Lease.Valid(v.Now) {
 			return
 		}
@@ -83,7 +83,7 @@ func TestAWritableServerWithoutALeaseIsAlwaysStopped(t *testing.T) {
 		if !v.exposed() || (v.Job != nil && (v.Job.Stopping || v.Job.Primary)) {
 			return
 		}
-		d := Decide(v)
+		d := Decide(&v)
 		switch {
 		case d.Verb == Demote:
 		case v.Adopted && (d.Rule == "adopted-reclaim" || d.Rule == "adopted-unproven"):
@@ -98,7 +98,7 @@ func TestWithoutTheStoreNobodyTakesOrGivesAwayTheLock(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		v := anyView(t)
 		v.StoreErr = "silent"
-		switch d := Decide(v); d.Verb {
+		switch d := Decide(&v); d.Verb {
 		case Acquire, Bootstrap, Clone, Rewind, Reclone:
 			t.Fatalf("%s by %q without the store", d.Verb, d.Rule)
 		}
@@ -110,7 +110,7 @@ func TestNobodyBecomesPrimaryInAStandbyCluster(t *testing.T) {
 		v := anyView(t)
 		v.Settings.Pause = rapid.Bool().Draw(t, "pause")
 		remoteSettings(&v)
-		switch d := Decide(v); d.Verb {
+		switch d := Decide(&v); d.Verb {
 		case StartPrimary, Promote:
 			t.Fatalf("%s by %q in a standby cluster", d.Verb, d.Rule)
 		}
@@ -123,7 +123,7 @@ func TestNothingIsStoppedOrStartedInPause(t *testing.T) {
 		v.Settings.Pause = true
 		_, asked := v.request()
 		asked = asked || v.Restart || v.Reinit || v.Won
-		switch d := Decide(v); d.Verb {
+		switch d := Decide(&v); d.Verb {
 		case StartPrimary, StartStandby, Promote, HandOver, DemoteCluster, Demote, Restart, Clone, Reclone, Rewind, Bootstrap:
 			if !asked && !v.finishing() && d.Rule != "paused-come-back" {
 				t.Fatalf("%s by %q in pause, and nobody asked for it", d.Verb, d.Rule)
@@ -134,7 +134,7 @@ func TestNothingIsStoppedOrStartedInPause(t *testing.T) {
 
 func TestADecisionSaysWhy(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		if d := Decide(anyView(t)); d.Rule == "" || d.Rule == "none" || d.Reason == "" {
+		if d := Decide(new(anyView(t))); d.Rule == "" || d.Rule == "none" || d.Reason == "" {
 			t.Fatalf("decision without rule or reason: %+v", d)
 		}
 	})

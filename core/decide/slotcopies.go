@@ -44,8 +44,8 @@ func (p *slotPlanner) copies(have []cluster.Slot) {
 // the copy's, the leader keeps them; what it had removed before then is older
 // than the catalog_xmin that its own logical slot had at that moment. So the
 // copy is good once it has come that far.
-func (m SlotMemory) Judge(v View, own, leaders []cluster.Slot) SlotMemory {
-	p := slotPlanner{View: &v}
+func (m SlotMemory) Judge(v *View, own, leaders []cluster.Slot) SlotMemory {
+	p := slotPlanner{View: v}
 	p.remember(m)
 	next := p.plan.Memory
 	byName := map[string]cluster.Slot{}

@@ -48,8 +48,8 @@ type SlotPlan struct {
 // that may lead, so that they can stream on right after a failover, and
 // permanent ones. It does not depend on what a changed slot will look like:
 // the state after the changes is planned for anew.
-func PlanSlots(v View, have []cluster.Slot, m SlotMemory) SlotPlan {
-	p := slotPlanner{View: &v, lead: v.holds()}
+func PlanSlots(v *View, have []cluster.Slot, m SlotMemory) SlotPlan {
+	p := slotPlanner{View: v, lead: v.holds()}
 	p.remember(m)
 	p.wantMembers()
 	p.wantRetained()

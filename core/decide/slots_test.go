@@ -206,7 +206,7 @@ func TestSlotPlans(t *testing.T) {
 		if tc.with != nil {
 			tc.with(&v)
 		}
-		p := PlanSlots(v, tc.have, tc.memory)
+		p := PlanSlots(&v, tc.have, tc.memory)
 		if got := told(p.Changes); got != tc.want || len(p.Warnings) > 0 {
 			t.Errorf("%s: got %q, %q, want %q", tc.name, got, p.Warnings, tc.want)
 		}
@@ -217,14 +217,14 @@ func TestSlotChangesCarryAllThatIsNeeded(t *testing.T) {
 	v := healthy()
 	permanent(&v, cdc)
 	want := cluster.SlotChange{Verb: cluster.CreateSlot, Name: "cdc", Type: cluster.LogicalSlot, Database: "app", Plugin: "pgoutput"}
-	if got := PlanSlots(v, nil, SlotMemory{}).Changes; !slices.Contains(got, want) {
+	if got := PlanSlots(&v, nil, SlotMemory{}).Changes; !slices.Contains(got, want) {
 		t.Errorf("got %+v", got)
 	}
 	v = standbyOf()
 	permanent(&v, cdc)
 	v.Cluster.Status.Slots = map[string]cluster.LSN{"cdc": 4600}
 	want.Verb, want.To = cluster.AdvanceSlot, 4600
-	if got := PlanSlots(v, []cluster.Slot{logical("cdc", 4000)}, SlotMemory{}).Changes; !slices.Contains(got, want) {
+	if got := PlanSlots(&v, []cluster.Slot{logical("cdc", 4000)}, SlotMemory{}).Changes; !slices.Contains(got, want) {
 		t.Errorf("got %+v", got)
 	}
 }
@@ -242,7 +242,7 @@ func TestSlotWarnings(t *testing.T) {
 	} {
 		v := healthy()
 		change(&v)
-		p := PlanSlots(v, nil, SlotMemory{})
+		p := PlanSlots(&v, nil, SlotMemory{})
 		if len(p.Warnings) != 1 || !strings.Contains(p.Warnings[0], want) {
 			t.Errorf("got %q, want %q", p.Warnings, want)
 		}
@@ -272,12 +272,12 @@ func TestPublishedSlots(t *testing.T) {
 		v := healthy()
 		permanent(&v, cdc, backup)
 		tc.change(&v)
-		p := PlanSlots(v, have, seen("gone", time.Minute))
+		p := PlanSlots(&v, have, seen("gone", time.Minute))
 		if !maps.Equal(p.Positions, tc.want) || !slices.Equal(p.Retain, tc.retain) {
 			t.Errorf("%s: got %v, %v", name, p.Positions, p.Retain)
 		}
 	}
-	if p := PlanSlots(standbyOf(), have, SlotMemory{}); p.Positions != nil || p.Retain != nil {
+	if p := PlanSlots(new(standbyOf()), have, SlotMemory{}); p.Positions != nil || p.Retain != nil {
 		t.Errorf("a standby publishes %v, %v", p.Positions, p.Retain)
 	}
 }
@@ -286,7 +286,7 @@ func TestSlotMemoryKeepsTime(t *testing.T) {
 	v := healthy()
 	without(&v, "c")
 	v.Cluster.Status.RetainSlots = []string{"z", "c", "a"}
-	m := PlanSlots(v, nil, SlotMemory{Seen: map[string]lease.Instant{"b": 1, "c": now.Add(-time.Minute), "old": now.Add(-time.Hour)}}).Memory
+	m := PlanSlots(&v, nil, SlotMemory{Seen: map[string]lease.Instant{"b": 1, "c": now.Add(-time.Minute), "old": now.Add(-time.Hour)}}).Memory
 	want := map[string]lease.Instant{"b": now, "c": now.Add(-time.Minute), "z": now}
 	if !maps.Equal(m.Seen, want) || m.Epoch != 7 {
 		t.Errorf("got %+v, want %v", m, want)
@@ -294,7 +294,7 @@ func TestSlotMemoryKeepsTime(t *testing.T) {
 	free(&v)
 	v.Lease = lease.Lease{}
 	m.Ready = map[string]bool{"cdc": true}
-	if again := PlanSlots(v, nil, m).Memory; again.Epoch != 7 || !reflect.DeepEqual(again.Ready, m.Ready) {
+	if again := PlanSlots(&v, nil, m).Memory; again.Epoch != 7 || !reflect.DeepEqual(again.Ready, m.Ready) {
 		t.Errorf("forgotten while nobody leads: %+v", again)
 	}
 }
@@ -322,7 +322,7 @@ func TestSlotsToCopy(t *testing.T) {
 		permanent(&v, cdc)
 		v.Cluster.Status.Slots = map[string]cluster.LSN{"cdc": 10}
 		tc.change(&v)
-		p := PlanSlots(v, tc.have, tc.memory)
+		p := PlanSlots(&v, tc.have, tc.memory)
 		if got := strings.Join(p.Copy, " "); got != tc.copy || strings.Join(p.Unproven, " ") != tc.unproven {
 			t.Errorf("%s: copy %q, unproven %q, want %q, %q", name, got, p.Unproven, tc.copy, tc.unproven)
 		}
@@ -355,19 +355,19 @@ func TestCopiesAreProven(t *testing.T) {
 		{710, 700, 730, false, 720},
 		{720, 710, 740, true, 720},
 	} {
-		m = m.Judge(v, own(step.own), leaders(step.mine, step.theirs))
+		m = m.Judge(&v, own(step.own), leaders(step.mine, step.theirs))
 		if m.Ready["cdc"] != step.ready || m.Floor["cdc"] != step.floor {
 			t.Errorf("step %d: got %+v", i, m)
 		}
 	}
-	if m := (SlotMemory{}).Judge(v, own(700), leaders(701, 700)); m.Ready["cdc"] {
+	if m := (SlotMemory{}).Judge(&v, own(700), leaders(701, 700)); m.Ready["cdc"] {
 		t.Error("proven by the needs of another copy")
 	}
-	if m := (SlotMemory{}).Judge(v, own(3), leaders(1<<32-5, 2)); !m.Ready["cdc"] {
+	if m := (SlotMemory{}).Judge(&v, own(3), leaders(1<<32-5, 2)); !m.Ready["cdc"] {
 		t.Error("transaction ids wrap around")
 	}
 	tagged(&v, "a", "replicatefrom", "c")
-	if m := (SlotMemory{}).Judge(v, own(700), leaders(0, 700)); !m.Ready["cdc"] {
+	if m := (SlotMemory{}).Judge(&v, own(700), leaders(0, 700)); !m.Ready["cdc"] {
 		t.Error("a cascade is known to the leader by its upstream's slot")
 	}
 }

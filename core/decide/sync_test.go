@@ -345,7 +345,7 @@ func TestStartSync(t *testing.T) {
 		if tc.more != nil {
 			tc.more(&v)
 		}
-		got := StartSync(v)
+		got := StartSync(&v)
 		state := ""
 		if got.State != nil {
 			state = string(got.State.Encode())
@@ -354,7 +354,7 @@ func TestStartSync(t *testing.T) {
 			t.Errorf("%s: got %v, %s", tc.name, got.Names, state)
 		}
 	}
-	if v := standbyOf(); StartSync(v).Names != nil || StartSync(v).State != nil {
+	if v := standbyOf(); StartSync(&v).Names != nil || StartSync(&v).State != nil {
 		t.Error("without synchronous mode there is nothing to prepare")
 	}
 }

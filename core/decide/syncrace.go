@@ -114,28 +114,28 @@ type SyncStart struct {
 // with k of the rest of G confirming, a candidate that has looked at quorum+1
 // nodes of G meets one that has the commit. Otherwise the key first names this
 // node alone.
-func StartSync(v View) SyncStart {
+func StartSync(v *View) SyncStart {
 	sync := v.Cluster.Sync
 	if !v.Settings.Synchronous() {
 		return SyncStart{}
 	}
-	p := syncPlan{v: &v, state: sync}
+	p := syncPlan{v: v, state: sync}
 	if v.Settings.Quorum() && sync.Active() {
 		others := setOf(append([]string{sync.Leader}, sync.Standbys...))
 		delete(others, strings.ToLower(v.Self))
 		if len(others) > 0 {
 			step := p.write(others, sync.Quorum, "")
 			n := cluster.NamesOf(true, len(others)-sync.Quorum, step.State.Standbys)
-			return SyncStart{Names: strictly(&v, n), State: &step.State}
+			return SyncStart{Names: strictly(v, n), State: &step.State}
 		}
 	}
 	step := p.write(nameSet{}, 0, "")
-	return SyncStart{Names: strictly(&v, cluster.SyncNames{}), State: &step.State}
+	return SyncStart{Names: strictly(v, cluster.SyncNames{}), State: &step.State}
 }
 
 // FormerSync is the key to go back to when a promotion failed after StartSync:
 // whoever could lead before still can. version is what the key has now.
-func FormerSync(v View, version int32) *cluster.SyncState {
+func FormerSync(v *View, version int32) *cluster.SyncState {
 	former := v.Cluster.Sync
 	if !former.Active() || strings.EqualFold(former.Leader, v.Self) {
 		return nil

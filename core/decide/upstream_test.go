@@ -65,11 +65,11 @@ func TestCloneSource(t *testing.T) {
 		t.Errorf("five nodes copy from %v, want c and d", from)
 	}
 	v.Self, v.Reinit = "a", true
-	if d := Decide(v); d.Verb != Reclone || d.Upstream.Name == "b" {
+	if d := Decide(&v); d.Verb != Reclone || d.Upstream.Name == "b" {
 		t.Errorf("reinitialize: got %s from %v, want one that offers itself", d.Verb, d.Upstream)
 	}
 	v.ReinitFromLeader = true
-	if d := Decide(v); d.Verb != Reclone || d.Upstream.Name != "b" {
+	if d := Decide(&v); d.Verb != Reclone || d.Upstream.Name != "b" {
 		t.Errorf("reinitialize from the leader: got %s from %v", d.Verb, d.Upstream)
 	}
 	v.Cluster.Members[2].Data.State = cluster.StateStopped

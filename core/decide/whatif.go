@@ -88,7 +88,7 @@ func imagine(v *View, m cluster.Member, gone func(string) bool) Decision {
 			n.Peers = append(n.Peers, v.answerOf(other))
 		}
 	}
-	return Decide(n)
+	return Decide(&n)
 }
 
 // instanceOf is what is known of a member's PostgreSQL.
