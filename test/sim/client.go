@@ -101,65 +101,6 @@ func (c *client) run(ctx context.Context) {
 	})
 }
 
-const (
-	handshakeLimit = 2 * time.Second
-	refusedPause   = 100 * time.Millisecond
-)
-
-// replyLimit is how long a request may stay unanswered.
-func replyLimit(timeout time.Duration) time.Duration { return max(timeout/5, time.Second) }
-
-// rest waits; it reports false when ctx has ended.
-func rest(ctx context.Context, d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
-}
-
-// dial makes one connection to a server drawn by chance; nil after a failure.
-// attach is called at the server with w.mu held and says what the session is.
-func (c *client) dial(ctx context.Context, attach func(k *conn) bool) *conn {
-	if !c.p.gate() {
-		<-ctx.Done() // is about to
-		return nil
-	}
-	var k *conn
-	var takes, pause time.Duration
-	c.w.locked(func() {
-		k = newConn(c.w, c.p.n.host, c.dice, c.dice.IntN(servers), replyLimit(c.timeout()))
-		takes = k.hop() + k.hop()
-		switch {
-		case !k.outward() || !k.inward() || c.w.now() < c.w.zk.stalled:
-			pause = handshakeLimit
-		case !c.w.zk.serves(k.server):
-			pause = refusedPause + k.hop()
-		}
-	})
-	if pause != 0 {
-		rest(ctx, pause)
-		return nil
-	}
-	if !rest(ctx, takes) {
-		return nil
-	}
-	ok := false
-	c.w.locked(func() { ok = c.w.zk.serves(k.server) && c.w.now() >= c.w.zk.stalled && k.outward() && attach(k) })
-	if !rest(ctx, takes/2) || !c.p.gate() {
-		return nil
-	}
-	c.w.locked(func() { ok = ok && k.inward() && k.up && !c.closing })
-	if !ok {
-		rest(ctx, refusedPause+takes)
-		return nil
-	}
-	return k
-}
-
 // timeout is the session timeout granted, or asked for.
 func (c *client) timeout() time.Duration {
 	if c.sess != nil {
@@ -171,12 +112,13 @@ func (c *client) timeout() time.Duration {
 // runSession keeps a connection for the session.
 func (c *client) runSession(ctx context.Context) {
 	var resume *session
+	order := c.newHosts()
 	c.w.locked(func() { resume = c.p.n.disk.session })
 	for ctx.Err() == nil && !c.isClosing() {
 		var sess *session
 		var lost bool
 		begun := c.p.clock()
-		k := c.dial(ctx, func(k *conn) bool {
+		k := c.dial(ctx, order, func(k *conn) bool {
 			if sess = resume; sess == nil || sess == c.dropped {
 				sess = c.w.zk.create(c.asked, c.name)
 			}
@@ -341,47 +283,6 @@ func (c *client) dropFromEverywhere() {
 	for i := range servers {
 		c.dropFrom(i)
 	}
-}
-
-// unknown is the error of a request whose answer did not come.
-func unknown(write bool) error {
-	if write {
-		return fmt.Errorf("%w: no answer", cluster.ErrOutcomeUnknown)
-	}
-	return fmt.Errorf("%w: no answer", cluster.ErrUnreachable)
-}
-
-// call makes one request on k and waits for the answer. apply runs at the
-// server, if it gets there.
-func (c *client) call(ctx context.Context, k *conn, write bool, apply func() error) error {
-	if !c.p.gate() {
-		return errDead
-	}
-	if k == nil {
-		return fmt.Errorf("%w: not connected", cluster.ErrUnreachable)
-	}
-	r := &request{write: write, apply: apply, answer: make(chan error, 1)}
-	up := false
-	c.w.locked(func() {
-		if up = k.up; up {
-			k.send(r)
-		}
-	})
-	if !up {
-		return fmt.Errorf("%w: not connected", cluster.ErrUnreachable)
-	}
-	var err error
-	select {
-	case err = <-r.answer:
-	case <-k.gone:
-		err = unknown(write)
-	case <-ctx.Done():
-		err = unknown(write)
-	}
-	if !c.p.gate() {
-		return errDead
-	}
-	return err
 }
 
 // connected is the session's connection, nil if it cannot be used.

@@ -29,9 +29,9 @@ type watchConn struct {
 
 // runWatch keeps the watch connection.
 func (c *client) runWatch(ctx context.Context) {
-	v := c.watch
+	v, order := c.watch, c.newHosts()
 	for ctx.Err() == nil {
-		k := c.dial(ctx, func(*conn) bool { return true })
+		k := c.dial(ctx, order, func(*conn) bool { return true })
 		if k == nil {
 			continue
 		}
