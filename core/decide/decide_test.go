@@ -264,6 +264,16 @@ func standbyCases() []testCase {
 		{"a standby follows", standbyOf, nil, Wait, "standby", "following b"},
 		{"a standby without the store goes on", standbyOf, func(v *View) { v.StoreErr = "silent" }, Wait, "store-unreadable", "silent"},
 		{"a standby that cannot become consistent follows the leader", standbyOf, func(v *View) { v.Instance.Ready = false; v.FollowsTarget = false }, Follow, "follow-starting", "the leader is b"},
+		{"a standby that does not become consistent is compared", standbyOf, func(v *View) { v.Instance.Ready = false; v.Divergence = cluster.DivergenceUnknown }, CheckDivergence, "check-starting", "with b"},
+		{"not before the back-off is over", standbyOf, func(v *View) {
+			v.Instance.Ready, v.Divergence, v.Backoff = false, cluster.DivergenceUnknown, now+1
+		}, Wait, "no-answer", ""},
+		{"not with a leader that is not ready", standbyOf, func(v *View) {
+			v.Instance.Ready, v.Divergence = false, cluster.DivergenceUnknown
+			v.Cluster.Members[1].Data.State = cluster.StateStarting
+		}, Wait, "no-answer", ""},
+		{"a standby that is still starting and has not diverged", standbyOf, func(v *View) { v.Instance.Ready = false }, Wait, "no-answer", ""},
+		{"a standby that never becomes consistent is rewound", standbyOf, func(v *View) { v.Instance.Ready = false; v.Divergence = cluster.DivergenceFound }, Rewind, "diverged-starting", ""},
 		{"a resumed lock before the store was ever read", standbyOf, func(v *View) { v.Lease = proven(time.Second); v.Cluster = nil; v.StoreErr = "no answer" }, Wait, "promote-unread", "waiting for ZooKeeper: no answer"},
 		{"a standby that does not answer", standbyOf, func(v *View) { v.Instance.Ready = false; free(v) }, Wait, "no-answer", ""},
 		{"new leader: follow", standbyOf, func(v *View) { v.FollowsTarget = false }, Follow, "follow", "leader is b"},

@@ -30,6 +30,18 @@ func raceRules() []Rule {
 			},
 		},
 		{
+			Name: "check-starting",
+			Doc:  "A standby does not answer although it follows the leader: see whether it waits for log that the leader does not have.",
+			When: func(v *View) bool { return v.startingBehind() && v.unchecked() },
+			Then: func(v *View) Decision { return checkAgainst(comparand(v)) },
+		},
+		{
+			Name: "diverged-starting",
+			Doc:  "A standby has to reach a point that is not in the leader's log, and never becomes consistent.",
+			When: func(v *View) bool { return v.startingBehind() && v.Divergence == cluster.DivergenceFound },
+			Then: repair,
+		},
+		{
 			Name: "no-answer",
 			Doc:  "PostgreSQL runs and does not answer: it takes no part in a race.",
 			When: func(v *View) bool { return v.Instance.Running && !v.Instance.Ready },
@@ -135,6 +147,12 @@ func raceRules() []Rule {
 			Then: race,
 		},
 	}
+}
+
+// startingBehind reports that PostgreSQL runs as a standby of another member
+// that is ready, and does not answer.
+func (v *View) startingBehind() bool {
+	return v.leaderReady() && !v.standbyCluster() && v.Instance.Running && !v.Instance.Ready && v.Instance.Standby && v.Now >= v.Backoff
 }
 
 // lagRule is what a node shows that is too far behind. LagsBehind reads it.
