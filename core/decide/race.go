@@ -194,7 +194,7 @@ func outrun(v *View) string {
 			return fmt.Sprintf("%s is the candidate of the requested failover", p.Name)
 		case requested && f.Leader == v.Self && v.graceLeft():
 			return fmt.Sprintf("this node was asked to hand over and %s can lead", p.Name)
-		case v.lists() && v.Cluster.Failsafe[p.Name] == "": // it may not lead either
+		case v.leavesOut(p.Name): // it may not lead either
 		case p.Position > mine:
 			return fmt.Sprintf("Wal position of %s is ahead of my wal position: %v > %v", p.Name, p.Position, mine)
 		case p.Position == mine && p.FailoverPriority > v.Tags.FailoverPriority():
