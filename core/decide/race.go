@@ -86,9 +86,9 @@ func raceRules() []Rule {
 		},
 		{
 			Name: "race-bootstrap",
-			Doc:  "The lock is free and a bootstrap is under way elsewhere: its node takes the lock.",
+			Doc:  "The lock is free and a bootstrap may be under way elsewhere: its node takes the lock. A member with data leaves it that for two TTL, or as long as a member shows it.",
 			When: func(v *View) bool {
-				return racing(v) && v.Cluster.Initialize != nil && v.Cluster.SystemID() == ""
+				return racing(v) && v.Cluster.Initialize != nil && v.Cluster.SystemID() == "" && !abandonedKey(v)
 			},
 			Then: func(*View) Decision { return wait("the cluster is being bootstrapped") },
 		},
