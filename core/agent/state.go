@@ -91,6 +91,9 @@ type leadership struct {
 	epoch    cluster.Epoch
 	timeline cluster.Timeline
 	pid      int
+	// starting means that the server ran and did not answer: more of its log
+	// may show when it does.
+	starting bool
 	// remote is the server outside; "" outside of a standby cluster.
 	remote string
 }
@@ -185,7 +188,7 @@ func (a *Agent) currentLeadership() leadership {
 	if c == nil || c.Leader == nil {
 		return leadership{}
 	}
-	l := leadership{epoch: c.Leader.Epoch, pid: a.s.instance.Pid}
+	l := leadership{epoch: c.Leader.Epoch, pid: a.s.instance.Pid, starting: a.s.instance.Running && !a.s.instance.Ready}
 	if m := c.LeaderMember(); m != nil {
 		l.timeline = m.Data.Timeline
 	}

@@ -40,7 +40,7 @@ func (a *Agent) clone(ctx context.Context, d decide.Decision) {
 	asked := a.s.reinit
 	a.s.reinit = nil
 	about := a.currentLeadership()
-	about.pid = 0
+	about.pid, about.starting = 0, false
 	limit := a.s.settings.RetryTimeout
 	a.startJob(ctx, "clone", false, func(ctx context.Context, _ *job) outcome {
 		var err error
@@ -108,7 +108,7 @@ const rewindTries = 3
 
 func (a *Agent) rewind(ctx context.Context, up cluster.Upstream) {
 	about := a.currentLeadership()
-	about.pid = 0
+	about.pid, about.starting = 0, false
 	a.startJob(ctx, "rewind", false, func(ctx context.Context, _ *job) outcome {
 		err := a.o.Postgres.Rewind(ctx, up)
 		return outcome{err: err, apply: func(s *state) {

@@ -64,6 +64,14 @@ func free(v *View) {
 	v.UnlockedSince = v.Now
 }
 
+// emptied is a free lock, and an initialize key without identifier, for two TTL.
+func emptied(v *View) {
+	free(v)
+	none := ""
+	v.Cluster.Initialize, v.UnlockedSince = &none, v.Now.Add(-2*v.Settings.TTL)
+	v.Cluster.Members = []cluster.Member{member("a", cluster.RoleReplica, 5000), member("b", cluster.RoleReplica, 5000), member("c", cluster.RoleReplica, 5000)}
+}
+
 // leftBehind is the first look of an agent whose predecessor led and is gone.
 func leftBehind(v *View) {
 	v.Lease, v.Adopted, v.Former, v.Started = lease.Lease{}, true, 1, now.Add(-inheritGrace+1)
@@ -264,6 +272,16 @@ func standbyCases() []testCase {
 		{"a standby follows", standbyOf, nil, Wait, "standby", "following b"},
 		{"a standby without the store goes on", standbyOf, func(v *View) { v.StoreErr = "silent" }, Wait, "store-unreadable", "silent"},
 		{"a standby that cannot become consistent follows the leader", standbyOf, func(v *View) { v.Instance.Ready = false; v.FollowsTarget = false }, Follow, "follow-starting", "the leader is b"},
+		{"a standby that does not become consistent is compared", standbyOf, func(v *View) { v.Instance.Ready = false; v.Divergence = cluster.DivergenceUnknown }, CheckDivergence, "check-starting", "with b"},
+		{"not before the back-off is over", standbyOf, func(v *View) {
+			v.Instance.Ready, v.Divergence, v.Backoff = false, cluster.DivergenceUnknown, now+1
+		}, Wait, "no-answer", ""},
+		{"not with a leader that is not ready", standbyOf, func(v *View) {
+			v.Instance.Ready, v.Divergence = false, cluster.DivergenceUnknown
+			v.Cluster.Members[1].Data.State = cluster.StateStarting
+		}, Wait, "no-answer", ""},
+		{"a standby that is still starting and has not diverged", standbyOf, func(v *View) { v.Instance.Ready = false }, Wait, "no-answer", ""},
+		{"a standby that never becomes consistent is rewound", standbyOf, func(v *View) { v.Instance.Ready = false; v.Divergence = cluster.DivergenceFound }, Rewind, "diverged-starting", ""},
 		{"a resumed lock before the store was ever read", standbyOf, func(v *View) { v.Lease = proven(time.Second); v.Cluster = nil; v.StoreErr = "no answer" }, Wait, "promote-unread", "waiting for ZooKeeper: no answer"},
 		{"a standby that does not answer", standbyOf, func(v *View) { v.Instance.Ready = false; free(v) }, Wait, "no-answer", ""},
 		{"new leader: follow", standbyOf, func(v *View) { v.FollowsTarget = false }, Follow, "follow", "leader is b"},
@@ -374,6 +392,20 @@ func standbyCases() []testCase {
 			v.Settings.CheckTimeline, v.Cluster.History = true, cluster.History{{Timeline: 1}}
 		}, Wait, "race-timeline", ""},
 		{"lock free during a bootstrap elsewhere", standbyOf, func(v *View) { free(v); none := ""; v.Cluster.Initialize = &none }, Wait, "race-bootstrap", ""},
+		{"an empty initialize key for two TTL: data lead", standbyOf, func(v *View) { emptied(v); v.Peers = []Peer{} }, Acquire, "race", ""},
+		{"an empty initialize key, one moment before", standbyOf, func(v *View) { emptied(v); v.UnlockedSince++ }, Wait, "race-bootstrap", ""},
+		{"an empty initialize key, and somebody makes a cluster", standbyOf, func(v *View) { emptied(v); v.Cluster.Members[2].Data.State = cluster.StateInitializing }, Wait, "race-bootstrap", ""},
+		{"an empty initialize key, and somebody starts a new cluster", standbyOf, func(v *View) {
+			emptied(v)
+			v.Cluster.Members[2].Data.State, v.Cluster.Members[2].Data.Role = cluster.StateStarting, cluster.RolePrimary
+		}, Wait, "race-bootstrap", ""},
+		{"an empty initialize key, and the primary's standby starts", standbyOf, func(v *View) { emptied(v); v.Cluster.Members[2].Data.State = cluster.StateStarting }, AskPeers, "race-ask", ""},
+		{"an empty initialize key, found running", standbyOf, func(v *View) { emptied(v); v.Adopted = true }, Wait, "race-bootstrap", ""},
+		{"an empty initialize key, found running, with the identifier before", standbyOf, func(v *View) { emptied(v); v.Adopted, v.SeenInitialized = true, true }, AskPeers, "race-ask", ""},
+		{"an empty initialize key, found running, named", standbyOf, func(v *View) {
+			emptied(v)
+			v.Adopted, v.Cluster.Failover = true, cluster.Failover{Candidate: "a"}
+		}, AskPeers, "race-failover", ""},
 		{"a standby that was found running, and no keys: its primary first", standbyOf, func(v *View) { free(v); v.Adopted, v.Cluster.Initialize = true, nil }, Wait, "race-unmanaged", "its primary first"},
 		{"the keys were there before: somebody removed them", standbyOf, func(v *View) { free(v); v.Adopted, v.Cluster.Initialize, v.SeenInitialized = true, nil, true }, AskPeers, "race-ask", ""},
 		{"replay waits for higher settings: restart", standbyOf, func(v *View) { v.Instance.ReplayStalled = true }, Restart, "replay-stalled", ""},

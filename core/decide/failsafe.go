@@ -52,7 +52,11 @@ func (v *View) promisedTo() *cluster.Upstream {
 
 // unlisted reports that the last leader did not know this node when it noted
 // whom it has to ask: it may be primary without this node's promise.
-func (v *View) unlisted() bool { return v.lists() && v.Cluster.Failsafe[v.Self] == "" }
+func (v *View) unlisted() bool { return v.leavesOut(v.Self) }
+
+// leavesOut reports that the failsafe key does not list a member, which may not
+// lead then.
+func (v *View) leavesOut(name string) bool { return v.lists() && v.Cluster.Failsafe[name] == "" }
 
 // lists reports that the last leader noted whom it has to ask: nobody else may
 // lead.

@@ -30,6 +30,18 @@ func raceRules() []Rule {
 			},
 		},
 		{
+			Name: "check-starting",
+			Doc:  "A standby does not answer although it follows the leader: see whether it waits for log that the leader does not have.",
+			When: func(v *View) bool { return v.startingBehind() && v.unchecked() },
+			Then: func(v *View) Decision { return checkAgainst(comparand(v)) },
+		},
+		{
+			Name: "diverged-starting",
+			Doc:  "A standby has to reach a point that is not in the leader's log, and never becomes consistent.",
+			When: func(v *View) bool { return v.startingBehind() && v.Divergence == cluster.DivergenceFound },
+			Then: repair,
+		},
+		{
 			Name: "no-answer",
 			Doc:  "PostgreSQL runs and does not answer: it takes no part in a race.",
 			When: func(v *View) bool { return v.Instance.Running && !v.Instance.Ready },
@@ -74,9 +86,9 @@ func raceRules() []Rule {
 		},
 		{
 			Name: "race-bootstrap",
-			Doc:  "The lock is free and a bootstrap is under way elsewhere: its node takes the lock.",
+			Doc:  "The lock is free and a bootstrap may be under way elsewhere: its node takes the lock. A member with data leaves it that for two TTL, or as long as a member shows it.",
 			When: func(v *View) bool {
-				return racing(v) && v.Cluster.Initialize != nil && v.Cluster.SystemID() == ""
+				return racing(v) && v.Cluster.Initialize != nil && v.Cluster.SystemID() == "" && !abandonedKey(v)
 			},
 			Then: func(*View) Decision { return wait("the cluster is being bootstrapped") },
 		},
@@ -137,6 +149,12 @@ func raceRules() []Rule {
 	}
 }
 
+// startingBehind reports that PostgreSQL runs as a standby of another member
+// that is ready, and does not answer.
+func (v *View) startingBehind() bool {
+	return v.leaderReady() && !v.standbyCluster() && v.Instance.Running && !v.Instance.Ready && v.Instance.Standby && v.Now >= v.Backoff
+}
+
 // lagRule is what a node shows that is too far behind. LagsBehind reads it.
 const lagRule = "race-lag"
 
@@ -176,7 +194,7 @@ func outrun(v *View) string {
 			return fmt.Sprintf("%s is the candidate of the requested failover", p.Name)
 		case requested && f.Leader == v.Self && v.graceLeft():
 			return fmt.Sprintf("this node was asked to hand over and %s can lead", p.Name)
-		case v.lists() && v.Cluster.Failsafe[p.Name] == "": // it may not lead either
+		case v.leavesOut(p.Name): // it may not lead either
 		case p.Position > mine:
 			return fmt.Sprintf("Wal position of %s is ahead of my wal position: %v > %v", p.Name, p.Position, mine)
 		case p.Position == mine && p.FailoverPriority > v.Tags.FailoverPriority():

@@ -33,6 +33,21 @@ func requestCases() []testCase {
 			failover(v)
 			v.Peers = []Peer{{Name: "c", Reachable: true, Timeline: 2}}
 		}, Wait, "race-failover", "newer timeline 2"},
+		{"failover without a leader: who is on a newer timeline is not in the failsafe key", standbyOf, func(v *View) {
+			failover(v)
+			v.Settings.FailsafeMode, v.Cluster.Failsafe = true, map[string]string{"a": "u", "b": "u"}
+			v.Peers = []Peer{{Name: "c", Reachable: true, Timeline: 2}}
+		}, Acquire, "race-failover", "named"},
+		{"failover without a leader: who is on a newer timeline is in the failsafe key", standbyOf, func(v *View) {
+			failover(v)
+			v.Settings.FailsafeMode, v.Cluster.Failsafe = true, map[string]string{"a": "u", "c": "u"}
+			v.Peers = []Peer{{Name: "c", Reachable: true, Timeline: 2}}
+		}, Wait, "race-failover", "newer timeline 2"},
+		{"failover without a leader: who is not in the failsafe key runs as primary", standbyOf, func(v *View) {
+			failover(v)
+			v.Settings.FailsafeMode, v.Cluster.Failsafe = true, map[string]string{"a": "u"}
+			v.Peers = []Peer{primaryOn(2)}
+		}, Wait, "race-failover", "b still runs as primary"},
 		{"failover without a leader: the candidate's history is abandoned", standbyOf, func(v *View) {
 			failover(v)
 			v.Cluster.History = cluster.History{{Timeline: 1}}

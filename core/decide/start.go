@@ -147,6 +147,34 @@ func bootstrapGoesOn(v *View) bool {
 	return false
 }
 
+// abandonedKey reports that the initialize key, which has no system identifier,
+// has been without the bootstrap that it tells of for long enough: a member with
+// data may lead, and writes the key. A standby that was found running waits for
+// the primary of its cluster, unless the key had the identifier before or an
+// operator names it.
+func abandonedKey(v *View) bool {
+	if v.standbyCluster() || v.Adopted && !v.SeenInitialized && !v.named() {
+		return false
+	}
+	for _, m := range v.Cluster.Members {
+		if m.Name != v.Self && makesCluster(m.Data) {
+			return false
+		}
+	}
+	return v.UnlockedSince != 0 && v.Now >= v.UnlockedSince.Add(2*v.Settings.TTL)
+}
+
+// makesCluster reports that a member may be making the cluster.
+func makesCluster(d cluster.MemberData) bool {
+	switch d.State {
+	case cluster.StateInitializing, cluster.StateCustomBootstrap, cluster.StateStartingCustom, cluster.StateCreatingReplica:
+		return true
+	case cluster.StateStarting, cluster.StateRunning:
+		return d.Role != cluster.RoleReplica
+	}
+	return false
+}
+
 // releaseOr gives up a held lock, else does otherwise.
 func releaseOr(v *View, otherwise Decision) Decision {
 	if v.Lease.Held() {

@@ -39,6 +39,7 @@ func (e *ensemble) restore(b *backup) {
 		e.end(e.sessions[id])
 	}
 	e.w.note("zk", "the ensemble is restored to an older state")
+	e.w.setBack = true
 	e.zxid, e.lock, e.reign, e.listed = (b.zxid>>32+1)<<32, b.lock, b.reign, b.listed
 	e.members, e.registered, e.rest = maps.Clone(b.members), maps.Clone(b.registered), b.rest
 	clear(e.spoilt)

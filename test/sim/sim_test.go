@@ -61,6 +61,9 @@ var keptSeeds = []struct {
 	{7049, "the model's fence let backends of a postmaster live that died while it was about to kill them"},
 	{9640, "a former leader that woke up got the promises, and the standbys, that the present one leads by"},
 	{8629, "the model counted what a forgotten primary confirmed between two leaderships of others"},
+	{12375, "a standby that was rewound from a leader whose log was given up waited for ever for that log"},
+	{12383, "members waited for one with a newer timeline that was not in the failsafe key, even if an operator asked for a failover"},
+	{11521, "after a restore only a member that must never lead was in the sync key: the model's operator has to force a failover"},
 	{3648, "a bootstrap that the store refused at once was tried again without pause"},
 }
 

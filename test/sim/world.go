@@ -45,6 +45,9 @@ type world struct {
 	// that it is about to be restored, and blind that the next leader is elected
 	// by keys that are too old. healed means that no more faults begin.
 	restoring, underWay, blind, healed bool
+	// setBack means that the ensemble was restored, rescued that an operator had
+	// to force a failover after the last fault.
+	setBack, rescued bool
 	// resting means that it is looked whether a cluster that is well stays so:
 	// not even an answer is lost.
 	resting bool
