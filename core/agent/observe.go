@@ -104,7 +104,13 @@ func (a *Agent) noteTiming() {
 func (a *Agent) noteLeader(c *cluster.Cluster, now lease.Instant) {
 	s := &a.s
 	if c.Leader != nil {
+		if s.lastEpoch != c.Leader.Epoch {
+			s.lastTimeline = 0
+		}
 		s.unlockedSince, s.lastEpoch = 0, c.Leader.Epoch
+		if m := c.LeaderMember(); m != nil {
+			s.lastTimeline = max(s.lastTimeline, m.Data.Timeline)
+		}
 		a.rememberMembers(c.Members)
 	} else if s.unlockedSince == 0 {
 		s.unlockedSince = now

@@ -49,6 +49,7 @@ type state struct {
 
 	unlockedSince lease.Instant
 	lastEpoch     cluster.Epoch
+	lastTimeline  cluster.Timeline // that its leader told last
 	// lastMembers are those of the last view that had a leader. Some may have
 	// lost their key since, and still have the most log.
 	lastMembers []cluster.Member
@@ -146,7 +147,7 @@ func (a *Agent) view() *decide.View {
 		CanBootstrap: a.o.BootstrapConfig != nil,
 		Backoff:      s.backoff, LastError: s.lastError, StartFailed: s.startFailed,
 		Started: s.started, Adopted: s.instance.Pid != 0 && s.instance.Pid == s.adoptedPid,
-		UnlockedSince: s.unlockedSince, LastEpoch: s.lastEpoch, HandedOver: s.handedOver, Won: s.won,
+		UnlockedSince: s.unlockedSince, LastEpoch: s.lastEpoch, LastTimeline: s.lastTimeline, HandedOver: s.handedOver, Won: s.won,
 		RewindFailed: s.rewindTries >= rewindTries, PromoteFailed: s.promoteFailed,
 		SeenInitialized: s.seenSystemID, Interrupted: s.interrupted,
 		Sync:    a.syncer.memory(),

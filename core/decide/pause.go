@@ -110,11 +110,15 @@ func pausedLeaderRules(paused func(*View) bool) []Rule {
 	}
 }
 
-// pausedPrimary takes the free lock, unless the cluster, or another primary, is
-// on a newer timeline: that history is to go on.
+// pausedPrimary takes the free lock, unless the cluster, its last leader, or
+// another primary is on a newer timeline: that history is to go on. A leader may
+// be lost before it has written the history key.
 func pausedPrimary(v *View) Decision {
 	if v.outdated() {
 		return wait(fmt.Sprintf("PAUSE: running as primary without the lock; my timeline %d is behind the cluster's %d", v.Instance.Timeline, v.Cluster.History.ClusterTimeline()))
+	}
+	if v.Instance.Timeline < v.LastTimeline && !v.standbyCluster() {
+		return wait(fmt.Sprintf("PAUSE: running as primary without the lock; my timeline %d is behind the last leader's %d", v.Instance.Timeline, v.LastTimeline))
 	}
 	if v.Peers == nil {
 		return Decision{Verb: AskPeers, Reason: "PAUSE: running as primary and nobody holds the lock"}

@@ -121,6 +121,14 @@ func requestCases() []testCase {
 			free(v)
 			v.Lease, v.Cluster.History = lease.Lease{}, cluster.History{{Timeline: 1, LSN: 4000}}
 		}, Wait, "paused-primary", "behind the cluster's 2"},
+		{"pause: a primary leaves the lock of a leader that was on a newer timeline and has written no history", paused(healthy), func(v *View) {
+			free(v)
+			v.Lease, v.Peers, v.LastTimeline = lease.Lease{}, []Peer{}, v.Instance.Timeline+1
+		}, Wait, "paused-primary", "behind the last leader's 2"},
+		{"pause: a primary takes the lock of a leader that was on its timeline", paused(healthy), func(v *View) {
+			free(v)
+			v.Lease, v.Peers, v.LastTimeline = lease.Lease{}, []Peer{}, v.Instance.Timeline
+		}, Acquire, "paused-primary", ""},
 		{"pause: a primary leaves the lock to one on a newer timeline", paused(healthy), func(v *View) { free(v); v.Lease, v.Peers = lease.Lease{}, []Peer{primaryOn(2)} }, Wait, "paused-primary", "newer timeline 2"},
 		{"pause: a second primary is left alone", paused(healthy), func(v *View) { v.Lease, v.Cluster.Leader.Name = lease.Lease{}, "b" }, Wait, "paused-beside", "beside leader b"},
 		{"pause: reinitialize on request", paused(standbyOf), func(v *View) { v.Reinit = true }, Reclone, "paused-reinitialize", ""},

@@ -71,6 +71,8 @@ type View struct {
 	WatchdogErr string
 	// LastEpoch is of the last leadership that was seen; 0: none.
 	LastEpoch cluster.Epoch
+	// LastTimeline is what its leader told of its timeline; 0: nothing.
+	LastTimeline cluster.Timeline
 	// UnlockedSince is since when nobody holds the leader lock; 0 if
 	// somebody does.
 	UnlockedSince lease.Instant

@@ -43,7 +43,7 @@ func (w *world) acquired(n *node, l *cluster.Leader) {
 		forced: f.Pending() && !time.Now().Add(n.wallOff).Before(f.ScheduledAt) || w.reign.forced && w.reign.name == l.Name,
 	}
 	if w.blind && n.pg.recovering {
-		w.reign.forced, w.blind = true, false
+		w.reign.forced = true
 	}
 	w.checkBereft(n)
 	w.checkTags(n)
@@ -62,10 +62,10 @@ func (w *world) opened(pg *postgres) {
 			w.violated("I1: %s and %s accept writes at the same time", other.name, pg.n.name)
 		}
 	}
-	if !w.leads(pg.n) {
-		if why := w.unlocked(pg.n); why != "" {
-			w.violated("%s accepts writes without holding the leader znode, %s", pg.n.name, why)
-		}
+	if w.leads(pg.n) {
+		w.blind = false // whoever could not be promoted has only written keys
+	} else if why := w.unlocked(pg.n); why != "" {
+		w.violated("%s accepts writes without holding the leader znode, %s", pg.n.name, why)
 	}
 	if !w.excused(pg.n) && !w.unstopped(pg.n) {
 		w.checkLoss(pg)

@@ -30,7 +30,8 @@
 // its fence has a deadline again, nobody stops its server, and what it confirms
 // once another has taken the lock does not count. They restore the ensemble to
 // an older state, in pause, and resume when the leader has written its keys; if
-// nobody leads by then, what the old keys lose is excused. They start a second
+// nobody leads by then, what the old keys lose until somebody accepts writes
+// under the lock is excused. They start a second
 // agent of a member's name, with an empty data directory, which can lead nobody.
 // Left out: a leader znode that is overwritten; a restore without pause, or from
 // a backup that has an unreadable key; a second agent with data.
@@ -40,11 +41,12 @@
 // between their logs cannot be told, and what the one confirmed beyond
 // maximum_lag_on_failover may be lost when the other leads: that is excused.
 //
-// Nobody leads without an operator in two cases, where the members are right to
-// wait: after a restore the sync key names only members that are tagged never to
-// lead, and the newest timeline was begun by hand on a standby that the failsafe
-// key does not list, which may not lead, while the others cannot tell its log
-// from one that counts. Then, after the bound, an operator forces a failover, and
+// Nobody leads without an operator in three cases, where the members are right
+// to wait: after a restore the sync key names only members that are tagged never
+// to lead; after a restore all members are further behind what the old keys tell
+// than maximum_lag_on_failover; and the newest timeline was begun by hand on a
+// standby that the failsafe key does not list, which may not lead, while the
+// others cannot tell its log from one that counts. Then, after the bound, an operator forces a failover, and
 // the cluster has to recover as it does otherwise. What the new leader lacks is
 // excused, as after each forced failover.
 //

@@ -2,6 +2,7 @@ package sim
 
 import (
 	"github.com/pgregent/pgregent/core/cluster"
+	"github.com/pgregent/pgregent/core/decide"
 )
 
 // rescue is an operator who forces a failover in a cluster that has no leader
@@ -14,6 +15,9 @@ func (w *world) rescue() bool {
 	why := w.allBarred()
 	if why == "" {
 		why = w.awaitsUnlisted()
+	}
+	if why == "" {
+		why = w.allBehind()
 	}
 	if why == "" {
 		return false
@@ -48,6 +52,23 @@ func (w *world) allBarred() string {
 		}
 	}
 	return "the sync key names only members that must not"
+}
+
+// allBehind says that, since the ensemble was restored, every member that may
+// lead is too far behind what the old keys tell; "" if it is not so.
+func (w *world) allBehind() string {
+	if !w.setBack || w.setup.Settings.Synchronous() {
+		return ""
+	}
+	for _, n := range w.nodes {
+		if n.tags.NoFailover() {
+			continue
+		}
+		if n.proc == nil || n.proc.agent == nil || !decide.LagsBehind(n.proc.agent.Status().Rule) {
+			return ""
+		}
+	}
+	return "the status key tells more log than any member has"
 }
 
 // awaitsUnlisted says that the newest timeline was begun by hand, on a standby

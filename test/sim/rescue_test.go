@@ -6,7 +6,7 @@ import (
 	"github.com/pgregent/pgregent/core/cluster"
 )
 
-// TestRightToWait has the two states in which an operator may help, and their
+// TestRightToWait has two states in which an operator may help, and their
 // neighbours, in which the members have to help themselves.
 func TestRightToWait(t *testing.T) {
 	never := &cluster.Object{}

@@ -64,6 +64,9 @@ var keptSeeds = []struct {
 	{12375, "a standby that was rewound from a leader whose log was given up waited for ever for that log"},
 	{12383, "members waited for one with a newer timeline that was not in the failsafe key, even if an operator asked for a failover"},
 	{11521, "after a restore only a member that must never lead was in the sync key: the model's operator has to force a failover"},
+	{4481, "in pause a primary took the lock of a leader on a newer timeline that had not written the history"},
+	{1753, "after a restore all members were behind what the old keys tell: the model's operator has to force a failover"},
+	{687, "the checker took the keys of a leader that could not be promoted for its own"},
 	{3648, "a bootstrap that the store refused at once was tried again without pause"},
 }
 

@@ -2,7 +2,8 @@
 // the Go runtime does the same in every run on one processor: goroutines that
 // are due at the same instant run in the order in which they were made ready,
 // select takes the first ready case, maps are iterated in the same order, and
-// nobody is preempted. The simulation runs with it, so that a seed that fails
+// nobody is preempted. Nor is there a look for another processor whenever a
+// goroutine is made ready. The simulation runs with it, so that a seed that fails
 // fails again. It changes no file of the Go installation, and nothing that is
 // shipped is built with it.
 //

@@ -21,6 +21,7 @@ func edits() []edit {
 		{"runtime/alg.go", "", "uintptr(bootstrapRand())", "uintptr(0x1234567890abcdef)+uintptr(i)"},
 		{"runtime/alg.go", "", "= bootstrapRand()", "= 0x1234567890abcdef*uint64(i+1)"},
 		{"runtime/proc.go", "func retake(", "preemptone(pp)", "_ = pp"},
+		{"runtime/proc.go", "", "func wakep() {\n", "func wakep() {\n\tif gomaxprocs == 1 {\n\t\treturn\n\t}\n"},
 		{"internal/runtime/maps/table.go", "", "it.entryOffset = rand()", "it.entryOffset = 0"},
 		{"internal/runtime/maps/table.go", "", "it.dirOffset = rand()", "it.dirOffset = 0"},
 		{"internal/runtime/maps/map.go", "", "uintptr(rand())", "uintptr(0x51ed270b)"},
