@@ -7,6 +7,7 @@ func mutants() []mutant {
 
 func raceMutants() []mutant {
 	const race, request, safety = "core/decide/race.go", "core/decide/request.go", "core/decide/safety.go"
+	const start, pause = "core/decide/start.go", "core/decide/pause.go"
 	return []mutant{
 		{"race: the lag limit is not checked", race, "v.shared()+v.Settings.MaximumLagOnFailover < v.Cluster.Status.Optime", "false"},
 		{"race: a peer that is ahead is not waited for", race, "case p.Position > mine:", "case false:"},
@@ -19,6 +20,9 @@ func raceMutants() []mutant {
 		{"request: a candidate without the log is good enough", request, "p.Position < limit ||", ""},
 		{"request: a request for another leader is carried out", request, "case f.Leader != \"\" && f.Leader != v.Self:", "case false:"},
 		{"race: an older leadership's release is believed", race, "status.Released == v.LastEpoch &&", "status.Released <= v.LastEpoch &&"},
+		{"race: a bootstrap elsewhere gets no time", start, "v.Now >= v.UnlockedSince.Add(2*v.Settings.TTL)", "true"},
+		{"race: a standby that cannot become consistent is left", race, "v.startingBehind() && v.Divergence == cluster.DivergenceFound", "false"},
+		{"pause: the timeline of the last leader is overlooked", pause, "v.Instance.Timeline < v.LastTimeline &&", "false &&"},
 		{"safety: a primary without a lease goes on", safety, "return v.Instance.Primary() && !v.holds() && !v.Settings.Pause", "return false"},
 		{"safety: an adopted primary takes the lock beside another primary", safety, "case p.Reachable && p.Primary:\n\t\t\treturn", "case false:\n\t\t\treturn"},
 	}
