@@ -6,6 +6,8 @@ import (
 	"io"
 	"log"
 	"log/slog"
+	"slices"
+	"strings"
 
 	"github.com/hashicorp/go-hclog"
 )
@@ -30,6 +32,8 @@ func (h hclogger) at(level slog.Level, msg string, args []any) {
 		}
 		attrs = append(attrs, slog.Any(key, all[i+1]))
 	}
+	// What a plugin logs has been a map, and comes in an order of chance.
+	slices.SortStableFunc(attrs, func(a, b slog.Attr) int { return strings.Compare(a.Key, b.Key) })
 	h.log.LogAttrs(context.Background(), level, msg, attrs...)
 }
 

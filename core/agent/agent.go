@@ -180,7 +180,7 @@ func New(o Options) *Agent {
 	a.memory = newMemory(a)
 	a.syncer = newSyncer(a)
 	a.feeder = newFeeder(a)
-	a.failsafe = &failsafe{a: a}
+	a.failsafe = &failsafe{a: a, allowed: make(chan struct{}, 1)}
 	a.watcher = &watcher{a: a}
 	a.story = &story{a: a, former: o.Former}
 	a.promises.given = o.Promised
@@ -196,10 +196,7 @@ func (a *Agent) wall() time.Time    { return a.o.Wall() }
 
 // Wake makes the loop look again now.
 func (a *Agent) Wake() {
-	select {
-	case a.wake <- struct{}{}:
-	default:
-	}
+	signal(a.wake)
 }
 
 // Run turns the loop until ctx ends; then it stops PostgreSQL in order and

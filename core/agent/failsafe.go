@@ -13,8 +13,9 @@ import (
 	"github.com/pgregent/pgregent/core/lease"
 )
 
-// How often it is looked whether the other members must be asked: often for a
-// leader in failsafe mode, else just to see whether that has changed.
+// How often it is looked whether the other members must be asked: often from
+// when they must be, and once in failsafeIdle before, because a suspended host
+// wakes up late.
 const (
 	failsafeEvery = 100 * time.Millisecond
 	failsafeIdle  = time.Second
@@ -36,6 +37,9 @@ type failsafe struct {
 	// until is the latest hard deadline that promises ever gave: the fence goes
 	// by it to the end, whatever else is proven, because it never shortens.
 	until atomic.Int64
+
+	// allowed has a value when the loop lets it ask.
+	allowed chan struct{}
 
 	// Owned by run:
 	asked   lease.Instant
@@ -67,23 +71,37 @@ func (f *failsafe) run(ctx context.Context) {
 	timer := time.NewTimer(failsafeIdle)
 	defer timer.Stop()
 	for {
-		l, g := f.a.o.Store.Lease(), f.ground.Load()
-		pause := failsafeIdle
-		if g != nil && g.on && l.Held() {
-			pause = failsafeEvery
+		if pause := f.pause(); pause > 0 {
+			timer.Reset(pause)
+		} else {
+			timer.Stop()
 		}
-		timer.Reset(pause)
 		select {
 		case <-ctx.Done():
 			return
 		case <-timer.C:
+		case <-f.allowed:
 		}
-		l, g = f.a.o.Store.Lease(), f.ground.Load()
+		l, g := f.a.o.Store.Lease(), f.ground.Load()
 		f.expire(l)
 		if g != nil && g.on && f.a.writable.Load() && f.due(f.a.now(), l, g.ttl) {
 			f.ask(ctx, l, *g)
 		}
 	}
+}
+
+// pause is until it must be looked again; 0: not before it may ask.
+func (f *failsafe) pause() time.Duration {
+	l, g := f.a.o.Store.Lease(), f.ground.Load()
+	switch {
+	case f.right().Epoch != 0:
+		return failsafeEvery
+	case g == nil || !g.on:
+		return 0
+	case !l.Held():
+		return failsafeIdle
+	}
+	return min(max(l.Sent.Add(l.AskAfter()).Sub(f.a.now()), failsafeEvery), failsafeIdle)
 }
 
 // expire ends a right whose lease is over, or has been renewed since.
@@ -196,7 +214,9 @@ func (a *Agent) prepareFailsafe() {
 		g.call = FailsafeCall{Name: a.o.Name, ConnURL: a.o.ConnURL, APIURL: a.api(), Slots: a.keeper.slots.positions(a.o.Store.Lease(), s.cluster)}
 		g.call.Slots[cluster.SlotName(a.o.Name)] = s.instance.Position()
 	}
-	a.failsafe.ground.Store(g)
+	if was := a.failsafe.ground.Swap(g); g.on && (was == nil || !was.on) {
+		signal(a.failsafe.allowed)
+	}
 }
 
 // carried is the soft deadline of the promises that carry l on; 0 if they do

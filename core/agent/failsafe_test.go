@@ -175,6 +175,53 @@ func TestWhenMembersAreAsked(t *testing.T) {
 	}
 }
 
+func TestWhenItIsLookedWhetherToAsk(t *testing.T) {
+	store := &leasedStore{}
+	a := testAgent(store, nil)
+	f, now := a.failsafe, lease.Instant(time.Hour)
+	a.o.Clock = func() lease.Instant { return now }
+	l := silentLease()
+	none, may, mayNot := (*failsafeGround)(nil), &failsafeGround{on: true}, &failsafeGround{}
+	for name, c := range map[string]struct {
+		ground *failsafeGround
+		l      lease.Lease
+		age    time.Duration // of the last renewal
+		right  *lease.Failsafe
+		want   time.Duration
+	}{
+		"nothing is known yet":          {none, l, 0, nil, 0},
+		"it may not ask":                {mayNot, l, 0, nil, 0},
+		"it may not any more":           {mayNot, l, 0, &lease.Failsafe{Epoch: 7}, failsafeEvery},
+		"no lease, and no view":         {may, lease.Lease{}, 0, nil, failsafeIdle},
+		"just renewed":                  {may, l, 0, nil, failsafeIdle},
+		"soon to be asked":              {may, l, l.AskAfter() - failsafeIdle/2, nil, failsafeIdle / 2},
+		"to be asked":                   {may, l, l.AskAfter(), nil, failsafeEvery},
+		"promises carry the leadership": {may, l, 0, &lease.Failsafe{Epoch: 7}, failsafeEvery},
+	} {
+		c.l.Sent = now.Add(-c.age)
+		store.set(c.l)
+		f.ground.Store(c.ground)
+		f.held.Store(c.right)
+		if got := f.pause(); got != c.want {
+			t.Errorf("%s: got %v, want %v", name, got, c.want)
+		}
+	}
+}
+
+func TestALoopThatAllowsToAskWakesWhoAsks(t *testing.T) {
+	store := &leasedStore{l: silentLease()}
+	a := testAgent(store, nil)
+	a.s.cluster = &cluster.Cluster{Leader: &cluster.Leader{Epoch: 7, Name: "a"}}
+	for _, want := range []int{1, 0} { // once is enough
+		if a.prepareFailsafe(); len(a.failsafe.allowed) != want {
+			t.Errorf("woken %d times, want %d", len(a.failsafe.allowed), want)
+		}
+		for len(a.failsafe.allowed) > 0 {
+			<-a.failsafe.allowed
+		}
+	}
+}
+
 func TestWhoPromises(t *testing.T) {
 	for name, c := range map[string]struct {
 		with func(*Agent, *leasedStore, *cluster.NodeStatus)

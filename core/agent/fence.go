@@ -34,8 +34,10 @@ type Fence interface {
 }
 
 const (
-	// feedEvery is how often the fence is told a new deadline.
+	// feedEvery is how often the fence is told a new deadline, feedIdle how often
+	// it is looked after while there is nothing to tell.
 	feedEvery = 500 * time.Millisecond
+	feedIdle  = 2 * time.Second
 	// feedLate is that shortly before the deadline that it knows.
 	feedLate = 25 * time.Millisecond
 	// fenceStart bounds the start of a fence process.
@@ -55,6 +57,7 @@ type feeder struct {
 	// PostgreSQL write.
 	adoptedUntil atomic.Int64
 	found        chan struct{} // closed when the first look for a fence is over
+	wanted       chan struct{} // has a value when there is something to tell at once
 
 	// Owned by run:
 	armed cluster.Epoch // 0: not armed
@@ -65,7 +68,7 @@ type feeder struct {
 }
 
 func newFeeder(a *Agent) *feeder {
-	f := &feeder{a: a, found: make(chan struct{}), mu: make(chan struct{}, 1)}
+	f := &feeder{a: a, found: make(chan struct{}), wanted: make(chan struct{}, 1), mu: make(chan struct{}, 1)}
 	f.lostSince.Store(int64(a.now()))
 	return f
 }
@@ -87,6 +90,7 @@ func (f *feeder) run(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-timer.C:
+		case <-f.wanted:
 		}
 		if !f.a.o.Fence.Ready() {
 			f.lost()
@@ -119,8 +123,11 @@ func (f *feeder) leaveSpent() {
 func (f *feeder) pause() time.Duration {
 	f.lock()
 	defer f.unlock()
-	if f.armed != 0 && f.told.Sub(f.a.now()) < 2*feedEvery {
+	switch {
+	case f.armed != 0 && f.told.Sub(f.a.now()) < 2*feedEvery:
 		return feedLate
+	case f.armed == 0 && f.missing() == 0 && !f.a.writable.Load():
+		return feedIdle // setWritable ends it
 	}
 	return feedEvery
 }

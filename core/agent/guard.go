@@ -57,13 +57,23 @@ func (a *Agent) guard(ctx context.Context) {
 	}
 }
 
-// setWritable notes whether PostgreSQL may accept writes, and wakes the guard.
+// setWritable notes whether PostgreSQL may accept writes, and wakes the guard
+// and, when that is new, the feeder.
 func (a *Agent) setWritable(may bool) {
-	if a.writable.Store(may); may {
-		select {
-		case a.onGuard <- struct{}{}:
-		default: // it has not even seen the last one
+	if was := a.writable.Swap(may); may {
+		signal(a.onGuard)
+		if !was {
+			signal(a.feeder.wanted)
 		}
+	}
+}
+
+// signal wakes who waits for ch, which has one place, unless it has not even
+// seen the last signal.
+func signal(ch chan<- struct{}) {
+	select {
+	case ch <- struct{}{}:
+	default:
 	}
 }
 

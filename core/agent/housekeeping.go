@@ -21,12 +21,14 @@ type housekeeper struct {
 	a    *Agent
 	work chan *decide.View
 
-	// Owned by run:
+	// Owned by the loop: of the view that was handed over last.
 	lastRun     lease.Instant
 	lastEpoch   cluster.Epoch
 	lastMembers int
 	lastConfig  int64
-	slots       *slotKeeper
+
+	// Owned by run:
+	slots *slotKeeper
 	// listed is the failsafe key as last understood.
 	listed map[string]string
 	// compared is the leadership for which the history key was found to be
@@ -38,8 +40,13 @@ func newHousekeeper(a *Agent) *housekeeper {
 	return &housekeeper{a: a, work: make(chan *decide.View, 1), slots: &slotKeeper{a: a}}
 }
 
-// kick hands over the newest view; one that still waits is replaced.
+// kick hands over the view if chores are due; one that still waits is replaced.
 func (h *housekeeper) kick(v *decide.View) {
+	if !h.due(v) && (len(h.work) == 0 || !able(v)) {
+		return
+	}
+	h.lastRun, h.lastEpoch = v.Now, v.Lease.Epoch
+	h.lastMembers, h.lastConfig = len(v.Cluster.Members), v.Cluster.Config.ModifiedZxid
 	hand(h.work, v)
 }
 
@@ -62,28 +69,25 @@ func (h *housekeeper) run(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case v := <-h.work:
-			if h.due(v) {
-				h.round(ctx, v)
-			}
+			h.round(ctx, v)
 		}
 	}
+}
+
+// able reports that the server, and whoever says what is to be done, can be
+// worked with.
+func able(v *decide.View) bool {
+	return v.Instance.Ready && v.Cluster != nil && (v.StoreErr == "" || failsafeSlots(v))
 }
 
 // due reports that loop_wait has passed, or that leadership, membership or the
 // dynamic configuration has changed.
 func (h *housekeeper) due(v *decide.View) bool {
-	if !v.Instance.Ready || v.Cluster == nil || v.StoreErr != "" && !failsafeSlots(v) {
-		return false
-	}
-	return v.Lease.Epoch != h.lastEpoch || len(v.Cluster.Members) != h.lastMembers ||
-		v.Cluster.Config.ModifiedZxid != h.lastConfig || v.Now.Sub(h.lastRun) >= v.Settings.LoopWait
+	return able(v) && (v.Lease.Epoch != h.lastEpoch || len(v.Cluster.Members) != h.lastMembers ||
+		v.Cluster.Config.ModifiedZxid != h.lastConfig || v.Now.Sub(h.lastRun) >= v.Settings.LoopWait)
 }
 
 func (h *housekeeper) round(ctx context.Context, v *decide.View) {
-	defer func() {
-		h.lastRun, h.lastEpoch = v.Now, v.Lease.Epoch
-		h.lastMembers, h.lastConfig = len(v.Cluster.Members), v.Cluster.Config.ModifiedZxid
-	}()
 	h.noteListed(v.Cluster)
 	var slots <-chan struct{}
 	if v.Settings.UseSlots {

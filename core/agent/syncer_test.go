@@ -87,5 +87,8 @@ func TestAPromotionIsPreparedFirst(t *testing.T) {
 		if a.s.promoteFailed != tc.failed {
 			t.Errorf("%s: promotion failed is %v", tc.name, a.s.promoteFailed)
 		}
+		if tc.fail != nil && a.checkpointPending.Load() {
+			t.Errorf("%s: the checkpoint of a later promotion, by whomever, is taken for begun", tc.name)
+		}
 	}
 }

@@ -145,7 +145,7 @@ func (a *Agent) promote(ctx context.Context, v *decide.View) {
 		defer cancel()
 		former, err := a.prepareSync(promoting, v)
 		if err != nil && !errors.Is(err, errNames) {
-			return outcome{err: err, quiet: true}
+			return outcome{err: err, quiet: true, apply: func(*state) { a.checkpointPending.Store(false) }}
 		}
 		if err == nil {
 			err = a.arm()

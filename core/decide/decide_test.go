@@ -68,7 +68,7 @@ func free(v *View) {
 func emptied(v *View) {
 	free(v)
 	none := ""
-	v.Cluster.Initialize, v.UnlockedSince = &none, v.Now.Add(-2*v.Settings.TTL)
+	v.Cluster.Initialize, v.UnlockedSince, v.SeenInitialized = &none, v.Now.Add(-2*v.Settings.TTL), true
 	v.Cluster.Members = []cluster.Member{member("a", cluster.RoleReplica, 5000), member("b", cluster.RoleReplica, 5000), member("c", cluster.RoleReplica, 5000)}
 }
 
@@ -323,6 +323,15 @@ func standbyCases() []testCase {
 			free(v)
 			v.Peers = []Peer{{Name: "c", Reachable: true, Position: 1, Timeline: 2, FailoverPriority: 1, Lagging: true}}
 		}, Acquire, "race", "the healthiest"},
+		{"lock free: a peer that is ahead on a branch of its own, and leaves it to others", standbyOf, func(v *View) {
+			free(v)
+			v.Peers = []Peer{{Name: "c", Reachable: true, Position: 6000, Timeline: 1, FailoverPriority: 1, Lagging: true}}
+		}, Acquire, "race", "the healthiest"},
+		{"lock free: the candidate lags", standbyOf, func(v *View) {
+			free(v)
+			v.Cluster.Failover = cluster.Failover{Exists: true, Candidate: "c"}
+			v.Peers = []Peer{{Name: "c", Reachable: true, Position: 6000, Timeline: 1, FailoverPriority: 1, Lagging: true}}
+		}, Wait, "race", "the candidate of the requested failover"},
 		{"lock free: nofailover", standbyOf, func(v *View) {
 			free(v)
 			o := &cluster.Object{}
@@ -400,11 +409,19 @@ func standbyCases() []testCase {
 			v.Cluster.Members[2].Data.State, v.Cluster.Members[2].Data.Role = cluster.StateStarting, cluster.RolePrimary
 		}, Wait, "race-bootstrap", ""},
 		{"an empty initialize key, and the primary's standby starts", standbyOf, func(v *View) { emptied(v); v.Cluster.Members[2].Data.State = cluster.StateStarting }, AskPeers, "race-ask", ""},
-		{"an empty initialize key, found running", standbyOf, func(v *View) { emptied(v); v.Adopted = true }, Wait, "race-bootstrap", ""},
+		{"an empty initialize key, new here, and a standby may be on its way to a point in the past", standbyOf, func(v *View) { emptied(v); v.SeenInitialized = false }, Wait, "race-bootstrap", ""},
+		{"an empty initialize key, new here, and the others stream", standbyOf, func(v *View) {
+			emptied(v)
+			v.SeenInitialized = false
+			for i := range v.Cluster.Members {
+				v.Cluster.Members[i].Data.ReplicationState = "streaming"
+			}
+		}, AskPeers, "race-ask", ""},
+		{"an empty initialize key, found running", standbyOf, func(v *View) { emptied(v); v.Adopted, v.SeenInitialized = true, false }, Wait, "race-bootstrap", ""},
 		{"an empty initialize key, found running, with the identifier before", standbyOf, func(v *View) { emptied(v); v.Adopted, v.SeenInitialized = true, true }, AskPeers, "race-ask", ""},
 		{"an empty initialize key, found running, named", standbyOf, func(v *View) {
 			emptied(v)
-			v.Adopted, v.Cluster.Failover = true, cluster.Failover{Candidate: "a"}
+			v.Adopted, v.SeenInitialized, v.Cluster.Failover = true, false, cluster.Failover{Candidate: "a"}
 		}, AskPeers, "race-failover", ""},
 		{"a standby that was found running, and no keys: its primary first", standbyOf, func(v *View) { free(v); v.Adopted, v.Cluster.Initialize = true, nil }, Wait, "race-unmanaged", "its primary first"},
 		{"the keys were there before: somebody removed them", standbyOf, func(v *View) { free(v); v.Adopted, v.Cluster.Initialize, v.SeenInitialized = true, nil, true }, AskPeers, "race-ask", ""},

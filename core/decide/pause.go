@@ -118,7 +118,7 @@ func pausedPrimary(v *View) Decision {
 		return wait(fmt.Sprintf("PAUSE: running as primary without the lock; my timeline %d is behind the cluster's %d", v.Instance.Timeline, v.Cluster.History.ClusterTimeline()))
 	}
 	if v.Instance.Timeline < v.LastTimeline && !v.standbyCluster() {
-		return wait(fmt.Sprintf("PAUSE: running as primary without the lock; my timeline %d is behind the last leader's %d", v.Instance.Timeline, v.LastTimeline))
+		return wait(fmt.Sprintf("PAUSE: running as primary without the lock; my timeline %d is behind the last leader's %d; restart this agent if this history is to go on", v.Instance.Timeline, v.LastTimeline))
 	}
 	if v.Peers == nil {
 		return Decision{Verb: AskPeers, Reason: "PAUSE: running as primary and nobody holds the lock"}

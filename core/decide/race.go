@@ -37,7 +37,7 @@ func raceRules() []Rule {
 		},
 		{
 			Name: "diverged-starting",
-			Doc:  "A standby has to reach a point that is not in the leader's log, and never becomes consistent.",
+			Doc:  "A standby that does not answer has to reach a point that is not in the leader's log.",
 			When: func(v *View) bool { return v.startingBehind() && v.Divergence == cluster.DivergenceFound },
 			Then: repair,
 		},
@@ -86,7 +86,7 @@ func raceRules() []Rule {
 		},
 		{
 			Name: "race-bootstrap",
-			Doc:  "The lock is free and a bootstrap may be under way elsewhere: its node takes the lock. A member with data leaves it that for two TTL, or as long as a member shows it.",
+			Doc:  "The lock is free and a bootstrap may be under way elsewhere: its node takes the lock. A member with data leaves it that for two TTL, or as long as a member may be the one. Stop members with old data before you make a cluster anew.",
 			When: func(v *View) bool {
 				return racing(v) && v.Cluster.Initialize != nil && v.Cluster.SystemID() == "" && !abandonedKey(v)
 			},
@@ -194,7 +194,7 @@ func outrun(v *View) string {
 			return fmt.Sprintf("%s is the candidate of the requested failover", p.Name)
 		case requested && f.Leader == v.Self && v.graceLeft():
 			return fmt.Sprintf("this node was asked to hand over and %s can lead", p.Name)
-		case v.leavesOut(p.Name): // it may not lead either
+		case v.leavesOut(p.Name), p.Lagging: // it may not lead either, or was too far behind along the cluster's history
 		case p.Position > mine:
 			return fmt.Sprintf("Wal position of %s is ahead of my wal position: %v > %v", p.Name, p.Position, mine)
 		case p.Position == mine && p.FailoverPriority > v.Tags.FailoverPriority():

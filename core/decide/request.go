@@ -49,8 +49,8 @@ func (v *View) outdated() bool {
 
 // takeOver is what a candidate does whom an operator named without naming the
 // leader: lag does not count, but nobody may run as primary or be on a newer
-// timeline, unless the failsafe key keeps that one from leading: then only an
-// operator can end the wait for it.
+// timeline, unless the failsafe key keeps that one from leading, as it does not
+// in pause: then only an operator can end the wait for it.
 func takeOver(v *View, prefix string) Decision {
 	if v.Peers == nil {
 		return Decision{Verb: AskPeers, Reason: prefix + "named as the candidate; asking whether somebody leads"}
@@ -59,7 +59,7 @@ func takeOver(v *View, prefix string) Decision {
 		switch {
 		case p.Reachable && p.Primary:
 			return Decision{Verb: Wait, Again: raceAgain, Reason: fmt.Sprintf("%snamed as the candidate, but %s still runs as primary", prefix, p.Name)}
-		case p.fit() && p.Timeline > v.Instance.Timeline && !v.standbyCluster() && !v.leavesOut(p.Name):
+		case p.fit() && p.Timeline > v.Instance.Timeline && !v.standbyCluster() && (v.Settings.Pause || !v.leavesOut(p.Name)):
 			return Decision{Verb: Wait, Again: raceAgain, Reason: fmt.Sprintf("%snamed as the candidate, but %s is on the newer timeline %d", prefix, p.Name, p.Timeline)}
 		}
 	}

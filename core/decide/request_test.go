@@ -43,6 +43,11 @@ func requestCases() []testCase {
 			v.Settings.FailsafeMode, v.Cluster.Failsafe = true, map[string]string{"a": "u", "c": "u"}
 			v.Peers = []Peer{{Name: "c", Reachable: true, Timeline: 2}}
 		}, Wait, "race-failover", "newer timeline 2"},
+		{"pause: the failsafe key keeps nobody on a newer timeline from leading", paused(standbyOf), func(v *View) {
+			failover(v)
+			v.Settings.FailsafeMode, v.Cluster.Failsafe = true, map[string]string{"a": "u", "b": "u"}
+			v.Peers = []Peer{{Name: "c", Reachable: true, Timeline: 2}}
+		}, Wait, "paused-candidate", "newer timeline 2"},
 		{"failover without a leader: who is not in the failsafe key runs as primary", standbyOf, func(v *View) {
 			failover(v)
 			v.Settings.FailsafeMode, v.Cluster.Failsafe = true, map[string]string{"a": "u"}

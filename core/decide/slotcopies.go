@@ -15,8 +15,8 @@ func (p *slotPlanner) copies(have []cluster.Slot) {
 	}
 	usable := map[string]bool{}
 	for _, s := range have {
-		w, wanted := p.want[s.Name]
-		usable[s.Name] = wanted && !p.useless(s, w)
+		w := p.wish(s.Name)
+		usable[s.Name] = w != nil && !p.useless(s, w)
 		if !usable[s.Name] && (s.Active || p.Settings.Slots.Ignores(s)) {
 			usable[s.Name] = true // somebody else's: nothing is put in its place
 		}
@@ -48,6 +48,12 @@ func (m SlotMemory) Judge(v *View, own, leaders []cluster.Slot) SlotMemory {
 	p := slotPlanner{View: v}
 	p.remember(m)
 	next := p.plan.Memory
+	if next.Floor == nil {
+		next.Floor = map[string]uint32{}
+	}
+	if next.Ready == nil {
+		next.Ready = map[string]bool{}
+	}
 	byName := map[string]cluster.Slot{}
 	for _, s := range leaders {
 		byName[s.Name] = s

@@ -75,14 +75,13 @@ type wantedSlot struct {
 type slotPlanner struct {
 	*View
 	lead bool
-	want map[string]wantedSlot
+	want []wantedSlot
 	plan SlotPlan
 }
 
 // remember takes over what is still true. A new leader also goes on to keep
 // what its predecessor kept.
 func (p *slotPlanner) remember(m SlotMemory) {
-	p.want = map[string]wantedSlot{}
 	seen := map[string]lease.Instant{}
 	for slot, at := range m.Seen {
 		if p.Now.Sub(at) < p.Settings.MemberSlotsTTL {
@@ -93,11 +92,10 @@ func (p *slotPlanner) remember(m SlotMemory) {
 	if p.Cluster.Leader != nil {
 		epoch = p.Cluster.Leader.Epoch
 	}
-	p.plan.Memory = SlotMemory{Seen: seen, Epoch: epoch, Floor: map[string]uint32{}, Ready: map[string]bool{}}
+	p.plan.Memory = SlotMemory{Seen: seen, Epoch: epoch}
 	if m.Epoch == epoch && (m.Led || !p.lead) {
 		p.plan.Memory.Led = m.Led
-		maps.Copy(p.plan.Memory.Floor, m.Floor)
-		maps.Copy(p.plan.Memory.Ready, m.Ready)
+		p.plan.Memory.Floor, p.plan.Memory.Ready = copied(m.Floor), copied(m.Ready)
 		return
 	}
 	if p.lead {
@@ -108,6 +106,14 @@ func (p *slotPlanner) remember(m SlotMemory) {
 			}
 		}
 	}
+}
+
+// copied is a copy of m, and nil if m is empty, as it mostly is.
+func copied[V any](m map[string]V) map[string]V {
+	if len(m) == 0 {
+		return nil
+	}
+	return maps.Clone(m)
 }
 
 // retains reports that slots of all members are kept here, also of those that
@@ -123,12 +129,11 @@ func (p *slotPlanner) own() string { return cluster.SlotName(p.Self) }
 // add wants a slot; of two wishes for one name the first counts, except that
 // both are remembered.
 func (p *slotPlanner) add(w wantedSlot) {
-	old, exists := p.want[w.Name]
-	if !exists {
-		p.want[w.Name] = w
-		return
-	}
+	old := p.wish(w.Name)
 	switch {
+	case old == nil:
+		p.want = append(p.want, w)
+		return
 	case old.member != "" && w.member != "":
 		p.warn("members " + old.member + " and " + w.member + " share the replication slot " + w.Name + "; rename one of them")
 	case w.Type != old.Type:
@@ -136,7 +141,16 @@ func (p *slotPlanner) add(w wantedSlot) {
 		return
 	}
 	old.To, old.used, old.permanent = max(old.To, w.To), old.used || w.used, old.permanent || w.permanent
-	p.want[w.Name] = old
+}
+
+// wish is the wanted slot of that name; nil if none is.
+func (p *slotPlanner) wish(name string) *wantedSlot {
+	for i := range p.want {
+		if p.want[i].Name == name {
+			return &p.want[i]
+		}
+	}
+	return nil
 }
 
 func (p *slotPlanner) warn(text string) { p.plan.Warnings = append(p.plan.Warnings, text) }
@@ -160,7 +174,7 @@ func (p *slotPlanner) mayDrop(s cluster.Slot) bool {
 }
 
 // useless reports that a slot has the wanted name but must be made anew.
-func (p *slotPlanner) useless(s cluster.Slot, w wantedSlot) bool {
+func (p *slotPlanner) useless(s cluster.Slot, w *wantedSlot) bool {
 	switch {
 	case s.Lost, s.Type != w.Type:
 		return true
@@ -178,8 +192,7 @@ func (p *slotPlanner) useless(s cluster.Slot, w wantedSlot) bool {
 // drop removes what is not wanted, and what is to be made anew.
 func (p *slotPlanner) drop(have []cluster.Slot) {
 	for _, s := range have {
-		w, wanted := p.want[s.Name]
-		if p.mayDrop(s) && (!wanted || p.useless(s, w)) {
+		if w := p.wish(s.Name); p.mayDrop(s) && (w == nil || p.useless(s, w)) {
 			p.plan.Changes = append(p.plan.Changes, cluster.SlotChange{Verb: cluster.DropSlot, Name: s.Name, Type: s.Type, Database: s.Database, Plugin: s.Plugin})
 		}
 	}
@@ -206,9 +219,12 @@ func (p *slotPlanner) advance(have []cluster.Slot) {
 		limit = p.Instance.ReplayLSN
 	}
 	for _, s := range have {
-		w, wanted := p.want[s.Name]
+		w := p.wish(s.Name)
+		if w == nil || s.Active || w.used || p.useless(s, w) || s.Position() == 0 {
+			continue
+		}
 		to := min(w.To, limit)
-		if !wanted || s.Active || w.used || p.useless(s, w) || to <= s.Position() || s.Position() == 0 {
+		if to <= s.Position() {
 			continue
 		}
 		if s.Type == cluster.LogicalSlot && !p.Instance.Standby {
@@ -227,8 +243,8 @@ func (p *slotPlanner) publish(have []cluster.Slot) {
 	}
 	p.plan.Positions = map[string]cluster.LSN{}
 	for _, s := range have {
-		w, wanted := p.want[s.Name]
-		if wanted && s.Type == w.Type && s.Position() != 0 && (p.retains() || w.permanent) {
+		w := p.wish(s.Name)
+		if w != nil && s.Type == w.Type && s.Position() != 0 && (p.retains() || w.permanent) {
 			p.plan.Positions[s.Name] = s.Position()
 		}
 	}

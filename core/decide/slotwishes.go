@@ -73,8 +73,8 @@ func (p *slotPlanner) wantRetained() {
 	}
 	slices.Sort(names)
 	for _, slot := range slices.Compact(names) {
-		if _, present := p.want[slot]; !present && slot != p.own() {
-			p.want[slot] = wantedSlot{SlotChange: cluster.SlotChange{Name: slot, Type: cluster.PhysicalSlot, To: p.Cluster.Status.Slots[slot]}}
+		if slot != p.own() && p.wish(slot) == nil {
+			p.add(wantedSlot{SlotChange: cluster.SlotChange{Name: slot, Type: cluster.PhysicalSlot, To: p.Cluster.Status.Slots[slot]}})
 		}
 	}
 }

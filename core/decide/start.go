@@ -70,7 +70,7 @@ func emptyRules() []Rule {
 			When: func(v *View) bool {
 				return empty(v) && v.unlocked() && v.Cluster.Initialize != nil && v.Cluster.SystemID() == "" && !bootstrapGoesOn(v) &&
 					len(v.Cluster.Members) > 0 && v.Cluster.Members[0].Name == v.Self && // one of them, not all at once
-					v.UnlockedSince != 0 && v.Now >= v.UnlockedSince.Add(2*v.Settings.TTL)
+					v.abandoned()
 			},
 			Then: func(*View) Decision {
 				return Decision{Verb: ClearInitialize, Reason: "the bootstrap that was begun is not gone on with by any member"}
@@ -157,20 +157,29 @@ func abandonedKey(v *View) bool {
 		return false
 	}
 	for _, m := range v.Cluster.Members {
-		if m.Name != v.Self && makesCluster(m.Data) {
+		if m.Name != v.Self && v.makesCluster(m.Data) {
 			return false
 		}
 	}
+	return v.abandoned()
+}
+
+// abandoned reports that nobody has held the lock for so long that whoever was
+// making the cluster has lost its session.
+func (v *View) abandoned() bool {
 	return v.UnlockedSince != 0 && v.Now >= v.UnlockedSince.Add(2*v.Settings.TTL)
 }
 
-// makesCluster reports that a member may be making the cluster.
-func makesCluster(d cluster.MemberData) bool {
+// makesCluster reports that a member may be making the cluster. One that is
+// restored to a point in the past may run as a standby until somebody resumes
+// it, and streams from nobody: so does any standby without a leader, and is left out of
+// account if the key had the identifier before, or by an operator's request.
+func (v *View) makesCluster(d cluster.MemberData) bool {
 	switch d.State {
 	case cluster.StateInitializing, cluster.StateCustomBootstrap, cluster.StateStartingCustom, cluster.StateCreatingReplica:
 		return true
 	case cluster.StateStarting, cluster.StateRunning:
-		return d.Role != cluster.RoleReplica
+		return d.Role != cluster.RoleReplica || !v.SeenInitialized && !v.named() && d.ReplicationState != "streaming"
 	}
 	return false
 }

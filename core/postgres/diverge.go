@@ -243,7 +243,8 @@ func (s *Server) askHistory(ctx context.Context, up cluster.Upstream, tl cluster
 // ownLog finds out what this server has: from SQL while it runs as a standby
 // and answers, else from the control file.
 func (s *Server) ownLog(ctx context.Context) (ownLog, error) {
-	if pm := s.find(); pm != nil {
+	pm := s.find()
+	if pm != nil {
 		st, err := s.status(ctx)
 		if err == nil && !st.in.Standby {
 			return ownLog{timeline: st.in.Timeline, end: st.in.WriteLSN, kind: logUnknownEnd}, nil
@@ -256,8 +257,22 @@ func (s *Server) ownLog(ctx context.Context) (ownLog, error) {
 	if err != nil {
 		return ownLog{}, err
 	}
-	return s.storedLog(ctx, d.control())
+	c := d.control()
+	if !filesTell(pm != nil, c.State) {
+		return ownLog{}, nil
+	}
+	return s.storedLog(ctx, c)
 }
+
+// filesTell reports that the control file, in that state, says what log the
+// server has, or must have. While one runs that does not answer, that is so in
+// archive recovery only: else it is in crash recovery, or a copy whose control
+// file is still that of its source.
+func filesTell(running bool, state string) bool { return !running || state == inArchiveRecovery }
+
+// inArchiveRecovery is what the control file says of a server that replays log
+// of others, also of one that pg_rewind has prepared for it.
+const inArchiveRecovery = "in archive recovery"
 
 // storedLog is what the files of a server say that is down, or does not
 // answer.
@@ -267,7 +282,7 @@ func (s *Server) storedLog(ctx context.Context, c cluster.Control) (ownLog, erro
 	_, err := os.Lstat(filepath.Join(s.config().DataDir, "backup_label"))
 	o.copied = err == nil
 	switch c.State {
-	case "shut down in recovery", "in archive recovery":
+	case "shut down in recovery", inArchiveRecovery:
 		if c.MinRecoveryLSN != 0 && c.MinRecoveryTLI != 0 {
 			return ownLog{timeline: c.MinRecoveryTLI, end: c.MinRecoveryLSN}, nil
 		}

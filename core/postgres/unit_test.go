@@ -163,6 +163,25 @@ func TestUsable(t *testing.T) {
 	}
 }
 
+func TestWhenTheControlFileTellsTheLog(t *testing.T) {
+	for _, c := range []struct {
+		running bool
+		state   string
+		want    bool
+	}{
+		{true, "in archive recovery", true},
+		{true, "in crash recovery", false},
+		{true, "in production", false}, // a crashed primary, or a copy of one, that has just been started
+		{true, "shut down", false},
+		{false, "in production", true},
+		{false, "shut down in recovery", true},
+	} {
+		if got := filesTell(c.running, c.state); got != c.want {
+			t.Errorf("running %v, %s: got %v", c.running, c.state, got)
+		}
+	}
+}
+
 func TestCompareLogs(t *testing.T) {
 	past := cluster.History{{Timeline: 1, LSN: 100}, {Timeline: 2, LSN: 200}}
 	up := upstreamLog{timeline: 3, flush: 900, history: past}

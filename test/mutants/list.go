@@ -13,6 +13,7 @@ func raceMutants() []mutant {
 		{"race: a peer that is ahead is not waited for", race, "case p.Position > mine:", "case false:"},
 		{"race: a running primary elsewhere is overlooked", race, "case p.Reachable && p.Primary:\n\t\t\treturn", "case false:\n\t\t\treturn"},
 		{"race: a newer timeline elsewhere is overlooked", race, "case p.Timeline > v.Instance.Timeline:", "case false:"},
+		{"race: a laggard on an abandoned branch is waited for", race, "case v.leavesOut(p.Name), p.Lagging:", "case v.leavesOut(p.Name):"},
 		{"race: nofailover is not heeded", race, "racing(v) && v.Tags.NoFailover()", "false"},
 		{"race: check_timeline is not heeded", race, "racing(v) && v.Settings.CheckTimeline &&", "false &&"},
 		{"race: a higher priority elsewhere is overlooked", race, "p.FailoverPriority > v.Tags.FailoverPriority():", "p.FailoverPriority < 0:"},
@@ -53,7 +54,9 @@ func leaseMutants() []mutant {
 		{"lease: the deadline ignores the relay of touches", lease, "relay := l.Tick/2 + l.Interval + max(l.Gap, leastGap)", "relay := time.Duration(0)"},
 		{"lease: a clock that is slow by a percent is not allowed for", lease, "(1 - clockRate)", "1"},
 		{"lease: no time is left to stop in order", lease, "return max(l.Hard().Add(-StopBudget(l.Timeout)), l.Sent)", "return l.Hard()"},
-		{"agent: the guard sleeps on", guard, "case a.onGuard <- struct{}{}:", "case <-a.onGuard:"},
+		{"agent: the guard sleeps on", guard, "signal(a.onGuard)", ""},
+		{"agent: the feeder sleeps on", guard, "signal(a.feeder.wanted)", ""},
+		{"agent: who asks the members sleeps on", "core/agent/failsafe.go", "signal(a.failsafe.allowed)", ""},
 		{"agent: the guard never kills", guard, "return g.hard != 0 && now >= g.hard && now >= g.notBefore", "return false"},
 	}
 }

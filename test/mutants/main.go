@@ -102,11 +102,11 @@ func noticed(overlay string, seeds int) (string, error) {
 		name string
 		args []string
 	}{
-		{"unit tests", []string{"./core/decide"}},
+		{"unit tests", []string{"./core/decide", "-rapid.nofailfile"}},
 		{"unit tests", []string{"./core/lease", "./core/agent", "./core/cluster"}},
 		{"simulation", []string{"./test/sim", "-seeds", strconv.Itoa(seeds)}},
 	} {
-		out, err := exec.Command("go", append([]string{"test", "-count=1", "-overlay", overlay}, suite.args...)...).CombinedOutput()
+		out, err := exec.Command("go", append([]string{"test", "-count=1", "-timeout", "3m", "-overlay", overlay}, suite.args...)...).CombinedOutput()
 		_, failed := errors.AsType[*exec.ExitError](err)
 		switch {
 		case strings.Contains(string(out), "[build failed]") || strings.Contains(string(out), "[setup failed]"):

@@ -42,13 +42,15 @@
 // maximum_lag_on_failover may be lost when the other leads: that is excused.
 //
 // Nobody leads without an operator in three cases, where the members are right
-// to wait: after a restore the sync key names only members that are tagged never
-// to lead; after a restore all members are further behind what the old keys tell
-// than maximum_lag_on_failover; and the newest timeline was begun by hand on a
-// standby that the failsafe key does not list, which may not lead, while the
-// others cannot tell its log from one that counts. Then, after the bound, an operator forces a failover, and
-// the cluster has to recover as it does otherwise. What the new leader lacks is
-// excused, as after each forced failover.
+// to wait: after a restore, or because somebody promoted one by hand, the sync
+// key names only members that are tagged never to lead; after a restore, until a
+// leader has written the status key, all members are further behind what it
+// tells than maximum_lag_on_failover; and the newest timeline was begun by hand
+// on a standby that runs and that the failsafe key does not list, which may not
+// lead, while the others cannot tell its log from one that counts. Then, after
+// the bound, an operator forces a failover to the member with most of what was
+// confirmed, and the cluster has to recover as it does otherwise. What the new
+// leader lacks is excused, as after each forced failover.
 //
 // In failsafe mode whoever accepts writes without the lock must have a promise
 // under every name in the failsafe key, as it is on the disks.

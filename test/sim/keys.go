@@ -48,7 +48,11 @@ func (c *client) asLeader(ctx context.Context, key string, write func() bool) er
 
 // SetStatus, SetHistory and SetFailsafe are writes of the leader.
 func (c *client) SetStatus(ctx context.Context, s cluster.Status) error {
-	return c.asLeader(ctx, "status", func() bool { c.w.zk.rest.Status = s; return true })
+	return c.asLeader(ctx, "status", func() bool {
+		c.w.zk.rest.Status = s
+		c.w.setBack = c.w.setBack && c.w.restoring // a leader has its say again
+		return true
+	})
 }
 
 // SetHistory writes the history key.

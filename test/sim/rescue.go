@@ -1,6 +1,9 @@
 package sim
 
 import (
+	"cmp"
+	"slices"
+
 	"github.com/pgregent/pgregent/core/cluster"
 	"github.com/pgregent/pgregent/core/decide"
 )
@@ -22,14 +25,7 @@ func (w *world) rescue() bool {
 	if why == "" {
 		return false
 	}
-	var best *node
-	for _, n := range w.nodes {
-		n.pg.advance()
-		ready := n.pg.running && n.pg.ready && n.pg.recovering && !n.tags.NoFailover()
-		if listed := len(w.zk.rest.Failsafe) == 0 || w.zk.rest.Failsafe[n.name] != ""; ready && listed && (best == nil || n.pg.at.lsn > best.pg.at.lsn) {
-			best = n
-		}
-	}
+	best := w.candidate()
 	if best == nil {
 		return false
 	}
@@ -39,11 +35,59 @@ func (w *world) rescue() bool {
 	return true
 }
 
-// allBarred says that the sync key, since the ensemble was restored, names
-// nobody but members that are tagged never to lead; "" if it does not.
+// candidate is whom the operator names: of the members that can take over, one
+// that is not on an abandoned timeline if there is one, then the one with the
+// most confirmed writes, then the one with the most log; nil if none can.
+func (w *world) candidate() *node {
+	var fit, current []*node
+	for _, n := range w.nodes {
+		n.pg.advance()
+		if !w.mayTakeOver(n) {
+			continue
+		}
+		fit = append(fit, n)
+		if n.pg.at.branch.timeline >= w.zk.rest.History.ClusterTimeline() {
+			current = append(current, n)
+		}
+	}
+	if len(current) > 0 {
+		fit = current
+	}
+	if len(fit) == 0 {
+		return nil
+	}
+	return slices.MaxFunc(fit, func(a, b *node) int {
+		return cmp.Or(cmp.Compare(w.keeps(a), w.keeps(b)), cmp.Compare(a.pg.at.lsn, b.pg.at.lsn))
+	})
+}
+
+// mayTakeOver reports whether a forced failover can go to n.
+func (w *world) mayTakeOver(n *node) bool {
+	listed := w.zk.rest.Failsafe
+	return n.pg.running && n.pg.ready && n.pg.recovering && !n.tags.NoFailover() &&
+		(len(listed) == 0 || listed[n.name] != "")
+}
+
+// keeps is how many confirmed writes n has in its log.
+func (w *world) keeps(n *node) int {
+	has := 0
+	for _, c := range w.writer.confirmed {
+		if n.pg.at.has(c.place) {
+			has++
+		}
+	}
+	return has
+}
+
+// allBarred says that the sync key names nobody but members that are tagged
+// never to lead, since the ensemble was restored or because somebody promoted
+// one by hand; "" if it does not.
 func (w *world) allBarred() string {
 	s := w.zk.rest.Sync
-	if !w.setBack || !w.setup.Settings.Synchronous() || w.setup.Settings.Quorum() || !s.Active() || s.Broken {
+	if !w.setup.Settings.Synchronous() || w.setup.Settings.Quorum() || !s.Active() || s.Broken {
+		return ""
+	}
+	if led := w.node(s.Leader); !w.setBack && (led == nil || !led.pg.at.rogue()) {
 		return ""
 	}
 	for _, n := range w.nodes {
@@ -86,6 +130,9 @@ func (w *world) awaitsUnlisted() string {
 		}
 	}
 	if newest == nil || listed[newest.name] != "" || !newest.pg.at.branch.rogue || !newest.pg.recovering {
+		return ""
+	}
+	if !newest.pg.running || !newest.pg.ready || newest.proc == nil || newest.tags.NoFailover() { // nobody waits for it
 		return ""
 	}
 	return "the newest timeline is of " + newest.name + ", which the failsafe key does not list"

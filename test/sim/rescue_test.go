@@ -18,12 +18,16 @@ func TestRightToWait(t *testing.T) {
 	}{
 		"restored, and only a barred member in the sync key": {func(*world) {}, true, false},
 		"without a restore":            {func(w *world) { w.setBack = false }, false, false},
+		"without, promoted by hand":    {func(w *world) { w.setBack, w.nodes[0].pg.at.branch = false, &branch{timeline: 2, rogue: true} }, true, false},
 		"another member in it":         {func(w *world) { w.zk.rest.Sync.Standbys = []string{"n1"} }, false, false},
 		"not synchronous":              {func(w *world) { w.setup.Settings.SynchronousMode = "off" }, false, false},
 		"begun by hand, and unlisted":  {byHand("n0"), true, true},
 		"begun by hand, and listed":    {byHand("n0", "n1"), true, false},
 		"begun by hand, no list":       {byHand(), true, false},
 		"no failsafe mode":             {func(w *world) { byHand("n0")(w); w.setup.Settings.FailsafeMode = false }, true, false},
+		"it is down":                   {func(w *world) { byHand("n0")(w); w.nodes[1].pg.running = false }, true, false},
+		"it must never lead":           {func(w *world) { byHand("n0")(w); w.nodes[1].tags = w.nodes[0].tags }, true, false},
+		"its agent is dead":            {func(w *world) { byHand("n0")(w); w.nodes[1].proc = nil }, true, false},
 		"still primary":                {func(w *world) { byHand("n0")(w); w.nodes[1].pg.recovering = false }, true, false},
 		"a timeline that somebody led": {func(w *world) { byHand("n0")(w); w.nodes[1].pg.at.branch.rogue = false }, true, false},
 	} {
@@ -33,7 +37,8 @@ func TestRightToWait(t *testing.T) {
 			w.zk.rest.Sync = cluster.SyncState{Exists: true, Leader: "n0"}
 			for _, name := range []string{"n0", "n1"} {
 				n := &node{name: name}
-				n.pg = &postgres{w: w, n: n, recovering: true, at: place{branch: first}}
+				n.pg = &postgres{w: w, n: n, running: true, ready: true, recovering: true, at: place{branch: first}}
+				n.proc = &process{n: n}
 				w.nodes = append(w.nodes, n)
 			}
 			w.nodes[0].tags = cluster.NewTags(never)

@@ -85,6 +85,9 @@ const (
 	// whether the leader has written its keys.
 	restoreWait = 5 * time.Second
 	keysBound   = 90 * time.Second
+	// writtenBound is for a leader whose PostgreSQL accepts writes: it has to
+	// write them, as soon as it reaches the ensemble.
+	writtenBound = 10 * time.Minute
 )
 
 // resumeRestored ends the pause when the leader has written its keys. Without a
@@ -92,13 +95,18 @@ const (
 // has, and what was confirmed since may be lost.
 func (w *world) resumeRestored(waited time.Duration) {
 	missing := w.unwritten()
-	if missing != "" && waited < keysBound {
+	led := missing != "" && w.zk.lock != nil && w.node(w.zk.lock.Name).pg.open()
+	if led && waited >= writtenBound {
+		w.violated("I7: the keys are not written within %v: %s", writtenBound, missing)
+	} else if missing != "" && (led || waited < keysBound) {
 		w.after(restoreWait, func() { w.resumeRestored(waited + restoreWait) })
 		return
 	}
 	if missing != "" {
 		w.note("zk", "somebody resumes the cluster by its old keys: %s", missing)
 		w.blind = true
+	} else {
+		w.setBack = false
 	}
 	w.note("zk", "somebody resumes the cluster")
 	w.restoring, w.underWay = false, false

@@ -120,7 +120,7 @@ func (w *world) giveUp() {
 }
 
 func newWorld(s Setup) *world {
-	w := &world{setup: s, began: time.Now(), net: network{cuts: map[link]int{}}, heals: map[int]func(){}}
+	w := &world{setup: s, began: time.Now().UnixNano(), net: network{cuts: map[link]int{}}, heals: map[int]func(){}}
 	w.agenda.timer, w.agenda.over = time.NewTimer(never), make(chan struct{})
 	w.writer = writer{dice: w.dice("writer"), seen: map[*branch]int{}}
 	w.zk = newEnsemble(w, s.Tick)

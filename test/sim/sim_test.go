@@ -67,6 +67,10 @@ var keptSeeds = []struct {
 	{4481, "in pause a primary took the lock of a leader on a newer timeline that had not written the history"},
 	{1753, "after a restore all members were behind what the old keys tell: the model's operator has to force a failover"},
 	{687, "the checker took the keys of a leader that could not be promoted for its own"},
+	{2346, "after a promotion that could not be prepared, the checkpoint of the next was never made, and nobody could be rewound"},
+	{8513, "a standby waited for one that was ahead on an abandoned branch of the same number, and left the lock to it"},
+	{3910, "the checker's operator stayed away although only a member that must never lead, and that somebody had promoted by hand, was in the sync key"},
+	{5508, "the checker's operator named a candidate with an abandoned history"},
 	{3648, "a bootstrap that the store refused at once was tried again without pause"},
 }
 

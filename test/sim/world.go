@@ -12,7 +12,7 @@ import (
 // world is one simulated cluster with everything around it.
 type world struct {
 	setup Setup
-	began time.Time
+	began int64 // as UnixNano
 
 	mu     sync.Mutex
 	ended  bool
@@ -70,7 +70,7 @@ type event struct {
 const maxEvents = 20000
 
 // elapsed is the virtual time since the begin of the run.
-func (w *world) elapsed() time.Duration { return time.Since(w.began) }
+func (w *world) elapsed() time.Duration { return time.Duration(time.Now().UnixNano() - w.began) }
 
 // now is the same, for whoever holds w.mu.
 func (w *world) now() time.Duration {
