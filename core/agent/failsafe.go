@@ -13,9 +13,8 @@ import (
 	"github.com/pgregent/pgregent/core/lease"
 )
 
-// How often it is looked whether the other members must be asked: often from
-// when they must be, and once in failsafeIdle before, because a suspended host
-// wakes up late.
+// How often it is looked whether the other members must be asked: often for a
+// leader in failsafe mode, else just to see whether that has changed.
 const (
 	failsafeEvery = 100 * time.Millisecond
 	failsafeIdle  = time.Second
@@ -94,14 +93,12 @@ func (f *failsafe) run(ctx context.Context) {
 func (f *failsafe) pause() time.Duration {
 	l, g := f.a.o.Store.Lease(), f.ground.Load()
 	switch {
-	case f.right().Epoch != 0:
+	case f.right().Epoch != 0 || g != nil && g.on && l.Held():
 		return failsafeEvery
 	case g == nil || !g.on:
 		return 0
-	case !l.Held():
-		return failsafeIdle
 	}
-	return min(max(l.Sent.Add(l.AskAfter()).Sub(f.a.now()), failsafeEvery), failsafeIdle)
+	return failsafeIdle
 }
 
 // expire ends a right whose lease is over, or has been renewed since.
@@ -119,9 +116,10 @@ func (f *failsafe) expire(l lease.Lease) {
 }
 
 // due reports that the store has not renewed l for so long that the members
-// must be asked now.
+// must be asked now. What was asked before the last renewal does not put it
+// off: the lease may not last until then.
 func (f *failsafe) due(now lease.Instant, l lease.Lease, ttl time.Duration) bool {
-	return l.Held() && now.Sub(l.Sent) >= l.AskAfter() && now.Sub(f.asked) >= lease.AskEvery(ttl)
+	return l.Held() && now.Sub(l.Sent) >= l.AskAfter() && (f.asked.Before(l.Sent) || now.Sub(f.asked) >= lease.AskEvery(ttl))
 }
 
 // ask asks all other members once. What they answer counts only if all agree,

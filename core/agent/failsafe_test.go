@@ -165,6 +165,7 @@ func TestWhenMembersAreAsked(t *testing.T) {
 		"one moment before":            {third - 1, 0, l, false},
 		"asked two seconds ago":        {third.Add(2 * time.Second), third, l, true},
 		"asked less than that ago":     {third.Add(2*time.Second - 1), third, l, false},
+		"asked before the renewal":     {third, l.Sent - 1, l, true},
 		"no lease":                     {third, 0, lease.Lease{}, false},
 		"after the lease, by promises": {l.Hard(), third, l, true},
 	} {
@@ -178,27 +179,21 @@ func TestWhenMembersAreAsked(t *testing.T) {
 func TestWhenItIsLookedWhetherToAsk(t *testing.T) {
 	store := &leasedStore{}
 	a := testAgent(store, nil)
-	f, now := a.failsafe, lease.Instant(time.Hour)
-	a.o.Clock = func() lease.Instant { return now }
-	l := silentLease()
+	f, l := a.failsafe, silentLease()
 	none, may, mayNot := (*failsafeGround)(nil), &failsafeGround{on: true}, &failsafeGround{}
 	for name, c := range map[string]struct {
 		ground *failsafeGround
 		l      lease.Lease
-		age    time.Duration // of the last renewal
 		right  *lease.Failsafe
 		want   time.Duration
 	}{
-		"nothing is known yet":          {none, l, 0, nil, 0},
-		"it may not ask":                {mayNot, l, 0, nil, 0},
-		"it may not any more":           {mayNot, l, 0, &lease.Failsafe{Epoch: 7}, failsafeEvery},
-		"no lease, and no view":         {may, lease.Lease{}, 0, nil, failsafeIdle},
-		"just renewed":                  {may, l, 0, nil, failsafeIdle},
-		"soon to be asked":              {may, l, l.AskAfter() - failsafeIdle/2, nil, failsafeIdle / 2},
-		"to be asked":                   {may, l, l.AskAfter(), nil, failsafeEvery},
-		"promises carry the leadership": {may, l, 0, &lease.Failsafe{Epoch: 7}, failsafeEvery},
+		"nothing is known yet":          {none, l, nil, 0},
+		"it may not ask":                {mayNot, l, nil, 0},
+		"it may not any more":           {mayNot, l, &lease.Failsafe{Epoch: 7}, failsafeEvery},
+		"no lease, and no view":         {may, lease.Lease{}, nil, failsafeIdle},
+		"it leads":                      {may, l, nil, failsafeEvery},
+		"promises carry the leadership": {may, l, &lease.Failsafe{Epoch: 7}, failsafeEvery},
 	} {
-		c.l.Sent = now.Add(-c.age)
 		store.set(c.l)
 		f.ground.Store(c.ground)
 		f.held.Store(c.right)
